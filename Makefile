@@ -1,0 +1,77 @@
+# `make help` lists the targets. Two environments: .venv runs the sorter, .venv-convert trains (TensorFlow).
+
+PYTHON ?= python3
+VENV := .venv
+CONVERT_VENV := .venv-convert
+BIN := $(VENV)/bin
+CONVERT_BIN := $(CONVERT_VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+# What `make run` sorts; the simulated tray unless given, e.g. SOURCE=video:tray.mp4 or SOURCE=v4l2:/dev/video0
+SOURCE ?= sim
+LEDGER ?= out/ledger.db
+RUN_FLAGS ?=
+
+export SORTER_DATA ?= ../shared/data
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-convert run bench test test-edge test-convert check fmt schema model clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.done  ## make the environment that runs the sorter and its tests
+
+setup-convert: $(CONVERT_VENV)/.done  ## make the environment that trains models (TensorFlow, about 2 GB)
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	@$(call make-venv,$(VENV))
+	$(BIN)/pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(CONVERT_VENV)/.done: pyproject.toml constraints.txt constraints-convert.txt
+	@$(call make-venv,$(CONVERT_VENV))
+	$(CONVERT_BIN)/pip install $(PIP_FLAGS) -c constraints.txt -c constraints-convert.txt -e '.[convert]' pytest
+	@touch $@
+
+define make-venv
+$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	|| { echo "make: Python 3.11, 3.12 or 3.13 is needed, $$($(PYTHON) --version) found; set PYTHON=python3.11" >&2; exit 1; }; \
+$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	|| { echo "make: Python has no venv module; run: sudo apt install python3-venv" >&2; exit 1; }; \
+$(PYTHON) -m venv $(1)
+endef
+
+run: setup  ## sort: 20 simulated items with a live view, or SOURCE=... (see README)
+	$(BIN)/edge-sorter run --source '$(SOURCE)' --ledger '$(LEDGER)' $(RUN_FLAGS)
+
+bench: setup  ## measure start, memory, and the loop's cost beside the bare inference
+	$(BIN)/edge-sorter bench
+
+test: test-edge test-convert  ## run every test (both environments)
+
+test-edge: setup
+	$(BIN)/pytest -m 'not convert'
+
+test-convert: setup-convert
+	$(CONVERT_BIN)/pytest tests/convert
+
+check: setup  ## formatting, lint, types, import layers, schema; changes no file
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/edge-sorter config schema | diff - config/schema.json
+
+fmt: setup  ## format the code and mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: setup  ## write config/schema.json anew
+	$(BIN)/edge-sorter config schema > config/schema.json
+
+model: setup-convert  ## train and package models/waste-mobilenetv2 from SORTER_DATA
+	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --output models/waste-mobilenetv2
+
+clean:  ## remove the environments and everything built
+	rm -rf $(VENV) $(CONVERT_VENV) build out

@@ -1,0 +1,126 @@
+"""Reads a configuration file: strict YAML, every error with its file and line and a way to mend it."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from edge.config import Config
+from edge.errors import ConfigError
+
+__all__ = ["check_labels", "load_config", "parse_config"]
+
+SYSTEM_CONFIG = Path("/etc/edge-sorter/config.yaml")
+
+
+def check_labels(config: Config, labels: tuple[str, ...]) -> None:
+    """Check that the routes and the model speak of the same labels.
+
+    Raises: ConfigError that names the label.
+    """
+    for label in config.routes:
+        if label not in labels:
+            raise ConfigError(
+                f"routes.{label} names no label of the model{_guess(label, labels)}; its labels are {', '.join(labels)}"
+            )
+    for label in labels:
+        if label not in config.routes:
+            raise ConfigError(f"routes has no bin for the model's label {label!r}; add `{label}: <bin>` to routes")
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read a configuration file; without one, `/etc/edge-sorter/config.yaml` where it exists, else the default.
+
+    Raises: ConfigError with file, line, what was expected, what was found.
+    """
+    if path is None:
+        if not SYSTEM_CONFIG.exists():
+            return Config()
+        path = SYSTEM_CONFIG
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"cannot read config {path} ({exc.strerror}); check --config") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"config {path} is no UTF-8 text; check --config") from exc
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, name: str) -> Config:
+    """The configuration in a YAML text; `name` stands in errors. Raises: ConfigError."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_duplicates(root, name)
+        fields = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        raise ConfigError(f"{name}:{line}: no valid YAML ({exc.problem}); mend the line") from exc
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        raise ConfigError(f"{name}: no valid YAML ({str(exc).splitlines()[0]}); mend the file") from exc
+    if fields is None:
+        return Config()
+    if not isinstance(fields, dict):
+        raise ConfigError(
+            f"{name}:1: expected sections such as `source:`, found {type(fields).__name__}; see config schema"
+        )
+    try:
+        return Config.model_validate(fields)
+    except ValidationError as exc:
+        raise ConfigError("; ".join(_explain(error, root, name) for error in exc.errors()[:5])) from exc
+
+
+def _explain(error: Any, root: yaml.Node | None, name: str) -> str:
+    loc = tuple(str(part) for part in error["loc"])
+    where = f"{name}:{_line(root, loc)}"
+    dotted = ".".join(loc)
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown key {dotted!r}{_guess(loc[-1], _known_keys(loc[:-1]))}; remove it or mend its name"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if error["type"] == "value_error":
+        return f"{where}: {dotted + ': ' if dotted else ''}{message}"
+    return f"{where}: {dotted} is {error['input']!r}: {message}"
+
+
+def _known_keys(loc: tuple[str, ...]) -> tuple[str, ...]:
+    model: Any = Config
+    for part in loc:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ()
+        model = annotation
+    return tuple(model.model_fields)
+
+
+def _guess(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def _line(node: yaml.Node | None, loc: tuple[str, ...]) -> int:
+    """Line of the key that an error speaks of, or of its nearest parent that the file has."""
+    line = node.start_mark.line + 1 if node is not None else 1
+    for part in loc:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        pair = next((pair for pair in node.value if pair[0].value == part), None)
+        if pair is None:
+            break
+        line, node = pair[0].start_mark.line + 1, pair[1]
+    return line
+
+
+def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise ConfigError(f"{name}:{key.start_mark.line + 1}: {key.value!r} stands here twice; remove one")
+                seen.add(key.value)
+            _refuse_duplicates(value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_duplicates(value, name)

@@ -1,0 +1,31 @@
+"""Where files lie when neither the command line nor the configuration says so."""
+
+import os
+from pathlib import Path
+
+import edge
+from edge.config import Config
+
+__all__ = ["ledger_path", "model_path", "state_dir"]
+
+SHIPPED_MODEL = "waste-mobilenetv2"
+
+
+def state_dir() -> Path:
+    """Where data of this program lives for the user who runs it (XDG base directories)."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "edge-sorter"
+
+
+def model_path(config: Config) -> Path:
+    """Folder of the bundle to use: the configured one, else the one that ships with the program."""
+    if config.model.path is not None:
+        return Path(config.model.path)
+    package = Path(edge.__file__).parent
+    installed = package / "models" / SHIPPED_MODEL
+    return installed if installed.is_dir() else package.parent / "models" / SHIPPED_MODEL
+
+
+def ledger_path(config: Config) -> Path:
+    """File of the ledger to use."""
+    return Path(config.ledger.path) if config.ledger.path is not None else state_dir() / "ledger.db"

@@ -1,0 +1,156 @@
+"""The Protocols that drivers fill. Each has one contract test suite that runs over all its drivers.
+
+A driver acquires its device in `open` and gives it back in `close`; `close` may be called twice, also on
+a driver that was never opened.
+"""
+
+from typing import Any, Protocol
+
+from edge.clock import Clock
+from edge.records import BgrImage, Event, Frame, GateReport, ModelId, Prediction, Presence
+
+__all__ = ["Classifier", "DropSensor", "Gate", "Ledger", "PresenceDetector", "Source"]
+
+
+class Source(Protocol):
+    """A camera, live or replayed. It owns the clock that the whole loop runs on."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True once a finite source has handed over its last frame."""
+        ...
+
+    def open(self) -> None:
+        """Acquire the device or the file.
+
+        Raises: ConfigError if what was named cannot be a source; SourceError if the device is missing.
+        """
+        ...
+
+    def read(self, until_s: float) -> Frame | None:
+        """The next frame of a replay, or the freshest unread frame of a camera.
+
+        Waits on `clock` for it, no longer than `until_s`. None means that `until_s` was reached first, or
+        that the source is exhausted. A frame is handed over once.
+
+        Raises: SourceError if the camera is lost, or its pictures are stale or frozen.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class PresenceDetector(Protocol):
+    """Tells an empty tray from an occupied one, and rest from motion."""
+
+    def observe(self, frame: Frame, *, may_learn: bool) -> Presence:
+        """Look at one frame, in order of time.
+
+        Args:
+            may_learn: the machine is sure that nothing is being handled: an empty tray that is seen now
+                may be taken into the reference. An occupied tray never is.
+        """
+        ...
+
+
+class Classifier(Protocol):
+    """Names what lies on the tray."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def model(self) -> ModelId: ...
+
+    def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
+        """Classify one (H, W, 3) uint8 BGR image of any size.
+
+        Raises: SourceError if the image is not (H, W, 3) uint8.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Gate(Protocol):
+    """Moves items to bins. At most one motion at a time; it moves only in `tick`.
+
+    If power fails in mid-motion, the gate stays where it is until `home` at the next start.
+    """
+
+    @property
+    def bins(self) -> tuple[str, ...]: ...
+
+    @property
+    def is_moving(self) -> bool: ...
+
+    @property
+    def open_to(self) -> str | None:
+        """The bin whose way is fully open now; None while moving and at home."""
+        ...
+
+    def open(self) -> None:
+        """Acquire the pins without moving. Raises: ActuatorError if a pin refuses."""
+        ...
+
+    def home(self, now_s: float) -> None:
+        """Begin the motion to the parked position, from wherever the gate is."""
+        ...
+
+    def route(self, target: str, now_s: float) -> None:
+        """Begin the motion that opens the way to bin `target` and holds it open.
+
+        Raises: ActuatorError if a motion is under way or the bin is unknown.
+        """
+        ...
+
+    def tick(self, now_s: float) -> GateReport | None:
+        """Advance the motion under way to `now_s`; the report comes once, when the motion is done."""
+        ...
+
+    def stop(self) -> None:
+        """Take the power off the motor at once, wherever it stands. Never raises twice."""
+        ...
+
+    def close(self) -> None:
+        """`stop`, then give the pins back."""
+        ...
+
+
+class DropSensor(Protocol):
+    """Sees an item fall into a bin."""
+
+    def open(self) -> None: ...
+
+    def arm(self) -> None:
+        """Forget what was seen before now."""
+        ...
+
+    def has_dropped(self) -> bool:
+        """True if something passed since `arm`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Ledger(Protocol):
+    """The event book. At most one writer; an event that `append` returned is durable."""
+
+    @property
+    def boot_id(self) -> str: ...
+
+    def open(self) -> None:
+        """Acquire the book for writing. Raises: LedgerError if it cannot be, or if another process writes it."""
+        ...
+
+    def append(self, event: Event) -> dict[str, Any]:
+        """Write one event down for good and return it as its public record (DESIGN.md, event fields).
+
+        Raises: LedgerError if it could not be made durable; it then has no number.
+        """
+        ...
+
+    def close(self) -> None: ...
