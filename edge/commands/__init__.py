@@ -1,0 +1,1 @@
+"""The commands of `edge-sorter`, one sub-command a file."""

@@ -1,0 +1,198 @@
+"""`edge-sorter ledger …`: look at the event book without touching it.
+
+Rich and the reader are imported inside the commands: the start of every other command would pay for them.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge.errors import ConfigError, LedgerError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edge.ledger_read import LatencyFigures
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Look at the event book.", no_args_is_help=True)
+
+
+class ExportFormat(StrEnum):
+    """How exported events are written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+LedgerOption = Annotated[
+    Path | None, typer.Option("--ledger", help="The ledger; without it, the one the configuration names.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs to read.")]
+
+
+@app.command()
+def summary(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Count events and items, and measure their latency."""
+    import dataclasses
+
+    from edge.ledger_read import LedgerReader
+
+    with LedgerReader(_resolve(ledger)) as reader:
+        found = reader.summary()
+    if as_json:
+        _write_lines([json.dumps(dataclasses.asdict(found), ensure_ascii=False)])
+        return
+    span = f"{found.first_utc} to {found.last_utc}" if found.first_utc else "no events yet"
+    tables = []
+    if found.events:
+        tables.append(_table(("event", "count"), found.events.items()))
+    for title, counts in (("route", found.routes), ("label", found.labels), ("decision", found.decisions)):
+        if counts:
+            tables.append(_table((title, "items"), counts.items()))
+    if found.total.count:
+        figures = [_figures("decide", found.decide), _figures("total", found.total)]
+        tables.append(_table(("latency", "items", "median ms", "p95 ms"), figures))
+    _print(f"{sum(found.events.values())} events, {found.boots} boots: {span}", *tables)
+
+
+@app.command()
+def tail(
+    ledger: LedgerOption = None,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many events.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the last events, oldest first."""
+    from edge.ledger_format import encode_record
+    from edge.ledger_read import LedgerReader
+
+    with LedgerReader(_resolve(ledger)) as reader:
+        records = reader.tail(count)
+    if as_json:
+        _write_lines(encode_record(record) for record in records)
+        return
+    columns = ("utc", "event", "type", "label", "route", "decision", "confidence", "total ms")
+    _print(_table(columns, map(_tail_row, records)))
+
+
+@app.command()
+def export(
+    ledger: LedgerOption = None,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="jsonl keeps every field; csv flattens an item's.")
+    ] = ExportFormat.JSONL,
+    output: Annotated[Path | None, typer.Option("--output", help="A file; without it, stdout.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only events of this type.")] = None,
+    is_forced: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all events out, in order; `--json` is `--format jsonl`."""
+    from edge.ledger_export import csv_lines, jsonl_lines, write_file
+    from edge.ledger_read import LedgerReader
+
+    if as_json and form is ExportFormat.CSV:
+        raise ConfigError("--json and --format csv exclude each other; give one of them")
+    to_lines: Callable[[Iterable[Mapping[str, Any]]], Iterator[str]]
+    to_lines = csv_lines if form is ExportFormat.CSV else jsonl_lines
+    with LedgerReader(_resolve(ledger)) as reader:
+        lines = to_lines(reader.iterate(type_))
+        if output is None:
+            _write_lines(lines)
+            return
+        write_file(output, lines, is_forced=is_forced)
+    typer.echo(f"exported to {output}", err=True)
+
+
+@app.command()
+def verify(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Check every row against every promise of the book; exit 5 if one is broken."""
+    from edge.ledger_read import LedgerReader
+
+    path = _resolve(ledger)
+    with LedgerReader(path) as reader:
+        report = reader.verify()
+    if as_json:
+        fields = {
+            "is_clean": report.is_clean,
+            "rows": report.rows,
+            "boots": report.boots,
+            "problems": report.problems,
+        }
+        _write_lines([json.dumps(fields, ensure_ascii=False)])
+    else:
+        _write_lines(report.problems)
+    verdict = "clean" if report.is_clean else f"{len(report.problems)} problems"
+    typer.echo(f"{path}: {report.rows} rows of {report.boots} boots, {verdict}", err=True)
+    if not report.is_clean:
+        raise typer.Exit(LedgerError.exit_code)
+
+
+def _resolve(ledger: Path | None) -> Path:
+    if ledger is not None:
+        return ledger
+    from edge.commands.common import ledger_path
+
+    return ledger_path(ledger)
+
+
+@contextmanager
+def _quiet_pipe() -> Iterator[None]:
+    """End quietly when the reader of stdout went away, as `head` does."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at its end: into nothing, then.
+        with ExitStack() as stack:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            stack.callback(os.close, nothing)
+            os.dup2(nothing, sys.stdout.fileno())
+        raise typer.Exit from None
+
+
+def _write_lines(lines: Iterable[str]) -> None:
+    with _quiet_pipe():
+        for line in lines:
+            sys.stdout.write(line + "\n")
+
+
+def _print(*parts: "Table | str") -> None:
+    from rich.console import Console
+
+    with _quiet_pipe():
+        # Off a terminal Rich would fold everything to 80 columns.
+        console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140)
+        for part in parts:
+            console.print(part, highlight=False)
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for column in columns:
+        is_number = column in {"count", "items", "confidence"} or column.endswith(" ms")
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        # Text, not str: a label may hold what Rich would take for markup.
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return table
+
+
+def _figures(name: str, figures: "LatencyFigures") -> tuple[Any, ...]:
+    return name, figures.count, figures.median_ms, figures.p95_ms
+
+
+def _tail_row(record: Mapping[str, Any]) -> list[Any]:
+    row = [record.get(name) for name in ("utc", "event_id", "type", "label", "route", "decision", "confidence")]
+    latency_ms = record.get("latency_ms")
+    return [*row, latency_ms.get("total") if isinstance(latency_ms, Mapping) else None]
