@@ -1,0 +1,172 @@
+"""The composition root: the one module that knows the concrete drivers."""
+
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+import edge
+from edge.bundle import Bundle, load_bundle
+from edge.classify.tflite import TfliteClassifier
+from edge.config import Config
+from edge.configfile import check_labels
+from edge.errors import ConfigError
+from edge.gates.servo_flap import ServoFlap
+from edge.ledger import SqliteLedger
+from edge.machine import Rules
+from edge.paths import ledger_path, model_path
+from edge.pins import open_factory
+from edge.policy import VotePolicy
+from edge.ports import Classifier, Source
+from edge.presence.local_contrast import LocalContrastDetector
+from edge.runtime import Parts, Runtime, Watcher
+from edge.sensors.beam import BeamSensor
+from edge.sources.replay import Pace, ReplaySource
+
+__all__ = ["Session", "open_classifier", "open_session", "vote_policy"]
+
+SOURCE_KINDS = "sim[:SEED], video:PATH, images:DIR or v4l2:DEVICE"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Everything that is open during a run."""
+
+    runtime: Runtime
+    parts: Parts
+    truth: Any
+    """`sources.sim.Simulation`, which knows what it showed; None for every other source."""
+
+
+def open_classifier(config: Config) -> tuple[Bundle, TfliteClassifier]:
+    """Load, check and warm the model; the routes must fit its labels.
+
+    Raises: BundleError, ConfigError.
+    """
+    # The pictures are small: OpenCV's own threads would cost more than they bring.
+    cv2.setNumThreads(1)
+    bundle = load_bundle(model_path(config))
+    check_labels(config, bundle.labels)
+    return bundle, TfliteClassifier(bundle, config.model.runtime, config.model.threads)
+
+
+def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
+    """The config's voting rules; thresholds it leaves open are the bundle's calibrated ones."""
+    vote, calibrated = config.vote, bundle.manifest.thresholds
+    return VotePolicy(
+        routes=config.routes,
+        bins=config.bins,
+        uncertain_route=config.uncertain_route,
+        max_frames=vote.max_frames,
+        min_frames=vote.min_frames,
+        agreement=vote.agreement,
+        min_confidence=calibrated.confidence if vote.min_confidence is None else vote.min_confidence,
+        min_margin=calibrated.margin if vote.min_margin is None else vote.min_margin,
+    )
+
+
+@contextmanager
+def open_session(config: Config, pace: Pace | None, watchers: Sequence[Watcher]) -> Iterator[Session]:
+    """Open everything a run needs, in order; close it in reverse, even half-built.
+
+    Args:
+        pace: None takes `realtime`; only a replayed source has another.
+    Raises: any SorterError, before anything has moved.
+    """
+    with ExitStack() as stack:
+        bundle, classifier = open_classifier(config)
+        stack.callback(classifier.close)
+        ledger = SqliteLedger(ledger_path(config))
+        ledger.open()
+        stack.callback(ledger.close)
+        factory = open_factory(config.pins.factory)
+        stack.callback(factory.close)
+        gate = ServoFlap(config.gate, factory)
+        stack.callback(gate.close)
+        gate.open()
+        sensor = BeamSensor(config.drop_sensor, factory) if config.drop_sensor.kind == "beam" else None
+        if sensor is not None:
+            stack.callback(sensor.close)
+            sensor.open()
+        source, truth = _make_source(config, pace, gate)
+        stack.callback(source.close)
+        source.open()
+        presence = LocalContrastDetector(config.presence)
+        parts = Parts(source, presence, classifier, gate, sensor, ledger)
+        rules = Rules(
+            settle=config.settle,
+            rearm=config.rearm,
+            drop=config.drop_sensor,
+            deadline_s=config.vote.deadline_s,
+            policy=vote_policy(config, bundle),
+        )
+        runtime = Runtime(parts, rules, _boot_body(config, classifier), watchers)
+        yield Session(runtime, parts, truth)
+
+
+def _boot_body(config: Config, classifier: Classifier) -> dict[str, Any]:
+    model = classifier.model
+    return {
+        "version": edge.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "source": config.source.spec,
+        "pins": config.pins.factory,
+        "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
+    }
+
+
+def _make_source(config: Config, pace: Pace | None, gate: ServoFlap) -> tuple[Source, Any]:
+    settings = config.source
+    kind, _, argument = settings.spec.partition(":")
+    if kind == "v4l2":
+        from edge.sources.live import LiveSource
+        from edge.sources.v4l2 import V4l2Camera
+
+        if pace == "fast":
+            raise ConfigError("--pace fast needs a recorded source; a camera runs in real time")
+        device = Path(_required(argument, "v4l2:DEVICE"))
+        camera = V4l2Camera(device, settings.width_px, settings.height_px, settings.fps)
+        return LiveSource(camera, settings.spec, max_age_s=settings.max_age_s, frozen_s=settings.frozen_s), None
+    speed: Pace = pace or "realtime"
+    if kind == "sim":
+        from edge.sources.sim import Simulation
+
+        simulation = Simulation(
+            seed=_seed(argument),
+            items=settings.sim_items,
+            fps=settings.fps,
+            width_px=settings.width_px,
+            height_px=settings.height_px,
+            open_to=lambda: gate.open_to,
+        )
+        return ReplaySource(simulation, speed), simulation
+    if kind == "video":
+        from edge.sources.video import VideoRecording
+
+        return ReplaySource(VideoRecording(Path(_required(argument, "video:PATH"))), speed), None
+    if kind == "images":
+        from edge.sources.images import ImagesRecording
+
+        folder = Path(_required(argument, "images:DIR"))
+        pictures = ImagesRecording(folder, settings.width_px, settings.height_px, settings.fps, settings.image_s)
+        return ReplaySource(pictures, speed), None
+    raise ConfigError(f"source {settings.spec!r} is none of {SOURCE_KINDS}; check --source or source.spec")
+
+
+def _required(argument: str, form: str) -> str:
+    if not argument:
+        raise ConfigError(f"source {form} needs what comes after the colon; check --source or source.spec")
+    return argument
+
+
+def _seed(argument: str) -> int:
+    if not argument:
+        return 1
+    if not argument.isdecimal():
+        raise ConfigError(f"sim:{argument} is no seed; give a whole number, such as sim:7")
+    return int(argument)

@@ -1,0 +1,1 @@
+"""`edge-sorter bench`: what the loop costs, beside the bare inference in the same run."""

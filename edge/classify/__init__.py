@@ -1,0 +1,1 @@
+"""Classifier drivers: one file an inference library."""

@@ -1,0 +1,134 @@
+"""Classifier on a TFLite interpreter: LiteRT, or tflite-runtime where asked for."""
+
+import logging
+import math
+import time
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from edge.bundle import Bundle
+from edge.classify.interpreters import Interpreter, has_delegate, open_interpreter, resolve_runtime
+from edge.errors import BundleError, SorterError
+from edge.preprocess import Preprocessor
+from edge.records import BgrImage, ModelId, Prediction
+
+__all__ = ["TfliteClassifier"]
+
+_log = logging.getLogger(__name__)
+
+
+class TfliteClassifier:
+    """Names an image with the model of a bundle. One image at a time; not for use from several threads.
+
+    Opening it checks that the model has the tensors that the manifest promises and gives the golden outputs.
+
+    Args:
+        bundle: checked by `load_bundle`.
+        runtime: `auto` takes LiteRT where it is installed.
+        threads: processor threads of one inference.
+    Raises: BundleError, which names the check that failed; ConfigError if the runtime is not installed.
+    """
+
+    def __init__(
+        self, bundle: Bundle, runtime: Literal["auto", "litert", "tflite_runtime"] = "auto", threads: int = 1
+    ) -> None:
+        self._bundle = bundle
+        self.runtime = resolve_runtime(runtime)
+        self._interpreter = open_interpreter(self.runtime, bundle.model, threads)
+        self._input_index = _check_tensor(bundle, "input", self._interpreter.get_input_details())
+        self._output_index = _check_tensor(bundle, "output", self._interpreter.get_output_details())
+        self._preprocess = Preprocessor(bundle.manifest.input.spec())
+        self._weights = _softmax_table(bundle.manifest.output.scale, bundle.manifest.temperature)
+        self.is_delegated = has_delegate(self._interpreter)
+        if not self.is_delegated:
+            _log.warning("no delegate took the graph of %s: inference is many times slower", bundle.id.name)
+        self._check_golden()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._bundle.labels
+
+    @property
+    def model(self) -> ModelId:
+        return self._bundle.id
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """For measurements of the bare `invoke()` beside this classifier."""
+        return self._interpreter
+
+    def logits(self, image: BgrImage) -> list[int]:
+        """The raw output: one quantized logit a label.
+
+        Args:
+            image: (H, W, 3) uint8 BGR of any size.
+        Raises: SourceError if the image is not (H, W, 3) uint8.
+        """
+        self._interpreter.set_tensor(self._input_index, self._preprocess(image))
+        self._interpreter.invoke()
+        values: list[int] = self._interpreter.get_tensor(self._output_index)[0].tolist()
+        return values
+
+    def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
+        """Classify one (H, W, 3) uint8 BGR image of any size; see `ports.Classifier`."""
+        start_s = time.perf_counter()
+        logits = self.logits(image)
+        top = max(logits)
+        weights = [self._weights[top - logit] for logit in logits]
+        total = sum(weights)
+        probabilities = tuple(weight / total for weight in weights)
+        return Prediction(t_s, self.labels, probabilities, time.perf_counter() - start_s)
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
+
+    def _check_golden(self) -> None:
+        manifest = self._bundle.manifest
+        for golden in manifest.golden:
+            encoded = np.frombuffer(self._bundle.golden_image(golden), dtype=np.uint8)
+            image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+            path = self._bundle.folder / golden.file
+            if image is None:
+                raise BundleError(f"golden image {path} cannot be decoded; install the bundle again")
+            try:
+                found = self.logits(np.asarray(image, dtype=np.uint8))
+            except SorterError as exc:
+                raise BundleError(f"golden image {path} cannot be classified ({exc}); package it again") from exc
+            expected = list(golden.output)
+            if self.runtime == manifest.golden_runtime and self.is_delegated:
+                if found != expected:
+                    raise BundleError(
+                        f"golden image {path} gives {found}, the manifest promises {expected}: this model does not "
+                        "compute here what it computed when it was packaged; install the bundle again"
+                    )
+            elif found.index(max(found)) != expected.index(max(expected)):
+                # Other kernels round differently: the label must hold, single steps need not.
+                raise BundleError(
+                    f"golden image {path} is {self.labels[found.index(max(found))]} with {self.runtime}, the manifest "
+                    f"promises {self.labels[expected.index(max(expected))]}; use runtime {manifest.golden_runtime}"
+                )
+
+
+def _softmax_table(scale: float, temperature: float) -> list[float]:
+    """exp(-steps * scale / temperature) for every distance from the top logit, so that a softmax is six look-ups."""
+    return [math.exp(-steps * scale / temperature) for steps in range(256)]
+
+
+def _check_tensor(bundle: Bundle, which: Literal["input", "output"], details: list[dict[str, Any]]) -> int:
+    promised = bundle.manifest.input if which == "input" else bundle.manifest.output
+    if len(details) != 1:
+        raise BundleError(f"{bundle.folder}: the model has {len(details)} {which}s, expected one; package it again")
+    found = details[0]
+    shape = tuple(int(side) for side in found["shape"])
+    dtype = np.dtype(found["dtype"]).name
+    scale, zero_point = found["quantization"]
+    holds = (shape, dtype, zero_point) == (promised.shape, promised.dtype, promised.zero_point)
+    if not holds or not math.isclose(scale, promised.scale, rel_tol=1e-6):
+        raise BundleError(
+            f"{bundle.folder}: the model's {which} is {dtype}{list(shape)} scale {scale:.8g} zero {zero_point}, "
+            f"the manifest promises {promised.dtype}{list(promised.shape)} scale {promised.scale:.8g} "
+            f"zero {promised.zero_point}; package the bundle again"
+        )
+    return int(found["index"])

@@ -1,0 +1,114 @@
+"""`edge-sorter`, also `python -m edge`: the commands. What a command needs is imported when it runs."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge import __version__
+from edge.commands import config, ledger, model
+from edge.errors import SorterError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Sort waste: camera, int8 classifier, gate, ledger.",
+    epilog="Exit status: 0 done, 2 bad usage or config, 3 hardware missing, 4 bundle refused, 5 ledger not writable.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(model.app, name="model")
+app.add_typer(config.app, name="config")
+
+
+class Pace(StrEnum):
+    """How fast a recorded or simulated source plays."""
+
+    REALTIME = "realtime"
+    FAST = "fast"
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file; without it /etc/edge-sorter/config.yaml, else the packaged default."),
+]
+ModelOption = Annotated[Path | None, typer.Option("--model", help="Folder of the model bundle.")]
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"edge-sorter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end."),
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+@app.command()
+def run(
+    config: ConfigOption = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="KIND[:ARG]", help="sim[:SEED], video:PATH, images:DIR or v4l2:DEVICE."),
+    ] = None,
+    pace: Annotated[Pace | None, typer.Option(help="Pace of a recorded source; realtime unless given.")] = None,
+    events: Annotated[Path | None, typer.Option(help="Append every event to this file, a JSON line each.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="SQLite file that events are written down in.")] = None,
+    model: ModelOption = None,
+    items: Annotated[int | None, typer.Option(min=1, help="Items that the simulation sends.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Write what the simulation really showed to this JSON file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines; no live view.")] = False,
+) -> None:
+    """Sort: until the source ends, or SIGTERM or Ctrl-C parks the gate."""
+    from edge.commands.run import RunOptions, run_sorter
+
+    run_sorter(
+        RunOptions(
+            config=config,
+            source=source,
+            pace=None if pace is None else pace.value,
+            events=events,
+            ledger=ledger,
+            model=model,
+            items=items,
+            truth=truth,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def classify(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    config: ConfigOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Name images: label, route, confidence, time. Unreadable ones are reported and the rest goes on."""
+    from edge.commands.classify import classify_paths
+
+    raise typer.Exit(classify_paths(paths, as_json=as_json, config=config, model=model))
+
+
+def main() -> None:
+    """Entry point. An expected error is one sentence on standard error and its own exit status."""
+    try:
+        app(prog_name="edge-sorter")
+    except SorterError as exc:
+        notes = "".join(f"; {note}" for note in getattr(exc, "__notes__", ()))
+        print(f"edge-sorter: error: {exc}{notes}", file=sys.stderr)
+        sys.exit(exc.exit_code)

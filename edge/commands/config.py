@@ -1,0 +1,40 @@
+"""`edge-sorter config …`: check a configuration, or print its schema."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Check the configuration.", no_args_is_help=True)
+
+
+@app.command()
+def check(
+    path: Annotated[Path | None, typer.Argument(help="YAML file; without it, the one that `run` would take.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole configuration as JSON.")] = False,
+) -> None:
+    """Check a configuration, its routes against the model's labels too. Exit 2 with file, line and remedy."""
+    from edge.bundle import load_bundle
+    from edge.configfile import check_labels, load_config
+    from edge.paths import model_path
+
+    config = load_config(path)
+    bundle = load_bundle(model_path(config))
+    check_labels(config, bundle.labels)
+    if as_json:
+        typer.echo(config.model_dump_json(indent=2))
+        return
+    routes = ", ".join(f"{label} -> {route}" for label, route in config.routes.items())
+    name = "the packaged default" if path is None else str(path)
+    typer.echo(f"{name} is valid: source {config.source.spec}, pins {config.pins.factory}, routes {routes}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the configuration's JSON Schema."""
+    from edge.config import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,90 @@
+"""`edge-sorter model …`: look at a model bundle, or check it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
+
+FolderArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="The bundle; without it, the one the configuration names."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs to read.")]
+
+
+def _folder(explicit: Path | None) -> Path:
+    from edge.configfile import load_config
+    from edge.paths import model_path
+
+    return explicit if explicit is not None else model_path(load_config())
+
+
+@app.command()
+def show(folder: FolderArgument = None, as_json: JsonOption = False) -> None:
+    """Print what a bundle is and how well it does."""
+    from edge.bundle import load_bundle
+
+    bundle = load_bundle(_folder(folder))
+    manifest = bundle.manifest
+    if as_json:
+        typer.echo(manifest.model_dump_json(indent=2, by_alias=True))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{manifest.name} {manifest.version}", show_header=False)
+    table.add_row("folder", str(bundle.folder))
+    table.add_row("labels", ", ".join(manifest.labels))
+    table.add_row("input", f"{manifest.input.dtype} {list(manifest.input.shape)}, {manifest.input.colour}")
+    table.add_row("size", f"{len(bundle.model) / 1e6:.1f} MB, SHA-256 {manifest.sha256[:16]}…")
+    table.add_row("thresholds", f"confidence {manifest.thresholds.confidence}, margin {manifest.thresholds.margin}")
+    table.add_row("temperature", f"{manifest.temperature:.3f}")
+    for key, value in _flatten(manifest.metrics):
+        table.add_row(key, f"{value:.4f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+@app.command()
+def verify(
+    folder: FolderArgument = None,
+    runtime: Annotated[str, typer.Option(help="auto, litert or tflite_runtime.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Check hash, labels, shapes and golden outputs. Exit 4 if one does not hold."""
+    from edge.bundle import load_bundle
+    from edge.classify.tflite import TfliteClassifier
+    from edge.commands.common import log_to_stderr
+    from edge.config import ModelConfig
+    from edge.errors import ConfigError
+
+    log_to_stderr()
+    known = ("auto", "litert", "tflite_runtime")
+    if runtime not in known:
+        raise ConfigError(f"--runtime {runtime!r} is none of {', '.join(known)}")
+    bundle = load_bundle(_folder(folder))
+    classifier = TfliteClassifier(bundle, ModelConfig.model_validate({"runtime": runtime}).runtime)
+    golden = len(bundle.manifest.golden)
+    if as_json:
+        fields = {"folder": str(bundle.folder), "is_valid": True, "runtime": classifier.runtime}
+        typer.echo(json.dumps({**fields, "is_delegated": classifier.is_delegated, "golden": golden}))
+        return
+    delegate = "XNNPACK takes the graph" if classifier.is_delegated else "no delegate takes the graph"
+    typer.echo(
+        f"{bundle.id.name} {bundle.id.version} holds: hash, {len(bundle.labels)} labels, tensors, {golden} golden "
+        f"images with {classifier.runtime} ({delegate})"
+    )
+
+
+def _flatten(fields: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            rows += _flatten(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            rows.append((prefix + key, value))
+    return rows

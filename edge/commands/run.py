@@ -1,0 +1,170 @@
+"""`edge-sorter run`: open a session, sort until it ends, say what happened."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from edge.app import Session, open_session
+from edge.commands.common import load, log_to_stderr
+from edge.commands.watchers import EventsFile, LinePrinter, Silent, Tally
+from edge.config import Config
+from edge.errors import ConfigError
+from edge.machine import State
+from edge.paths import ledger_path
+from edge.sources.replay import Pace
+
+__all__ = ["RunOptions", "run_sorter"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line asked for; None where it said nothing."""
+
+    config: Path | None = None
+    source: str | None = None
+    pace: Pace | None = None
+    events: Path | None = None
+    ledger: Path | None = None
+    model: Path | None = None
+    items: int | None = None
+    truth: Path | None = None
+    as_json: bool = False
+
+
+def run_sorter(options: RunOptions) -> None:
+    """Sort until the source ends, or SIGTERM or SIGINT asks for a stop; then print a summary.
+
+    Raises: SorterError; the gate is parked by then.
+    """
+    log_to_stderr()
+    config = load(
+        options.config,
+        source=options.source,
+        ledger=options.ledger,
+        model=options.model,
+        sim_items=options.items,
+    )
+    is_simulated = config.source.spec.partition(":")[0] == "sim"
+    if options.truth is not None and not is_simulated:
+        raise ConfigError("--truth is what the simulation showed; it needs --source sim")
+    tally = Tally()
+    with ExitStack() as stack:
+        watchers: list[Silent] = [tally]
+        if options.events is not None:
+            events = EventsFile(options.events)
+            stack.callback(events.close)
+            watchers.append(events)
+        is_live = sys.stdout.isatty() and not options.as_json and os.environ.get("TERM") != "dumb"
+        if is_live:
+            from edge.commands.view import LiveView
+
+            view = LiveView(tally, config)
+            watchers.append(view)
+        else:
+            watchers.append(LinePrinter(as_json=options.as_json))
+        session = stack.enter_context(open_session(config, options.pace, watchers))
+        should_stop = stack.enter_context(_stop_signals())
+        try:
+            if is_live:
+                with view:
+                    session.runtime.run(should_stop)
+            else:
+                session.runtime.run(should_stop)
+        finally:
+            if options.truth is not None:
+                _write_truth(options.truth, session, config)
+        if session.runtime.machine.state in (State.SETTLING, State.VOTING) and session.parts.source.is_exhausted:
+            _log.warning("the source ended while an item was on the tray; it was not decided and is not counted")
+    _print_summary(tally, session, config, as_json=options.as_json)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Any]:
+    """A function that turns true at the first SIGTERM or SIGINT; the previous handlers come back afterwards."""
+    is_asked = False
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        nonlocal is_asked
+        is_asked = True
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: is_asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _truth_rows(session: Session, config: Config) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": item.index,
+            "label": item.label,
+            "kind": item.kind,
+            "route": config.routes.get(item.label, config.uncertain_route),
+            "t_in_s": round(item.t_in_s, 3),
+            "t_rest_s": round(item.t_rest_s, 3),
+            "t_out_s": None if item.t_out_s is None else round(item.t_out_s, 3),
+        }
+        for item in session.truth.truth()
+    ]
+
+
+def _write_truth(path: Path, session: Session, config: Config) -> None:
+    fields = {"fps": config.source.fps, "source": config.source.spec, "items": _truth_rows(session, config)}
+    partial = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as exc:
+        raise ConfigError(f"cannot write the truth to {path} ({exc.strerror}); check --truth") from exc
+
+
+def _count_right(tally: Tally, truth: list[dict[str, Any]]) -> int:
+    """Items of the simulation that were counted exactly once, and sent to the right bin."""
+    right = 0
+    for row, following in zip(truth, [*truth[1:], {"t_in_s": float("inf")}], strict=True):
+        hits = [route for t_s, route in tally.items if row["t_in_s"] <= t_s < following["t_in_s"]]
+        right += hits == [row["route"]]
+    return right
+
+
+def _print_summary(tally: Tally, session: Session, config: Config, *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(stderr=as_json, highlight=False)
+    wall_s = time.perf_counter() - tally.started_s
+    items = sum(tally.routes.values())
+    table = Table(title=f"{items} items in {tally.last_s:.0f} s of {config.source.spec}", show_header=False)
+    for title, counts in (("bin", tally.routes), ("label", tally.labels), ("decision", tally.decisions)):
+        table.add_row(title, ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none")
+    others = {name: count for name, count in tally.types.items() if name not in ("item", "boot")}
+    if others:
+        table.add_row("other events", ", ".join(f"{name} {count}" for name, count in others.items()))
+    medians = tally.medians()
+    if "decide" in medians:
+        table.add_row("rest to decision", f"median {medians['decide']:.0f} ms of the source's time")
+    if "classify" in medians:
+        table.add_row("frame to label", f"median {medians['classify']:.1f} ms")
+    table.add_row("frames", f"{tally.frames}, {tally.frames / max(wall_s, 1e-9):.1f} a second")
+    if session.truth is not None:
+        truth = _truth_rows(session, config)
+        shown = session.truth.items_shown
+        table.add_row(
+            "simulation showed", f"{shown} items; counted once and sorted right: {_count_right(tally, truth)}"
+        )
+    console.print(table)
+    console.print(f"ledger: {ledger_path(config)}", soft_wrap=True)

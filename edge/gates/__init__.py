@@ -1,0 +1,1 @@
+"""Gate drivers: one file a mechanism, all of them on gpiozero."""

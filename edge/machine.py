@@ -1,0 +1,469 @@
+"""The state machine of the sorter: pure. `advance(model, event, now_s) -> model, commands`.
+
+    BOOT -> HOMING -> WAIT_EMPTY -> READY -> SETTLING -> VOTING -> ROUTING -> CONFIRMING -> RETURNING -> WAIT_EMPTY
+    any -> FAULT(reason); any -> PAUSED; FAULT -> HOMING only by a bounded retry or a restart
+
+At most one item is in flight. Every time is in seconds of the source's clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from edge.config import DropSensorConfig, RearmConfig, SettleConfig
+from edge.policy import VotePolicy, decide
+from edge.records import Decision, GateReport, Prediction, Presence
+
+__all__ = [
+    "ClassifyFrame",
+    "Command",
+    "DropSeen",
+    "Emit",
+    "GateDone",
+    "Halt",
+    "HomeGate",
+    "Input",
+    "Machine",
+    "PauseAsked",
+    "ResumeAsked",
+    "RouteItem",
+    "Rules",
+    "Seen",
+    "ShutdownAsked",
+    "Started",
+    "State",
+    "StopGate",
+    "Tick",
+    "Voted",
+    "advance",
+]
+
+
+class State(StrEnum):
+    """Where the sorter stands with the item in flight."""
+
+    BOOT = "boot"
+    HOMING = "homing"
+    WAIT_EMPTY = "wait_empty"
+    READY = "ready"
+    SETTLING = "settling"
+    VOTING = "voting"
+    ROUTING = "routing"
+    CONFIRMING = "confirming"
+    RETURNING = "returning"
+    FAULT = "fault"
+    PAUSED = "paused"
+
+
+CYCLING = frozenset({State.ROUTING, State.CONFIRMING, State.RETURNING})
+"""States in which the gate has an item's motion to finish."""
+
+
+# What can happen.
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The program is up; the gate's position is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A frame was looked at."""
+
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """A frame was classified, as asked for by `ClassifyFrame`."""
+
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class GateDone:
+    """The gate finished the motion it was given."""
+
+    report: GateReport
+
+
+@dataclass(frozen=True, slots=True)
+class DropSeen:
+    """The drop sensor saw the item fall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """An operator, or a lid, wants everything to stand still."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """The operator is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownAsked:
+    """The program is to end; an item whose way is not yet open for good is named and not counted."""
+
+    reason: str
+
+
+Input = Started | Seen | Voted | GateDone | DropSeen | Tick | PauseAsked | ResumeAsked | ShutdownAsked
+
+
+# What is to be done about it.
+
+
+@dataclass(frozen=True, slots=True)
+class HomeGate:
+    """Move the gate to its parked position."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteItem:
+    """Arm the drop sensor and open the way to a bin."""
+
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopGate:
+    """Take the power off the gate at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyFrame:
+    """Classify the frame that was just seen and answer with `Voted`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Write an event down."""
+
+    type: str
+    t_s: float
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Recovery by itself is used up: park, and end with an error for the supervisor."""
+
+    reason: str
+
+
+Command = HomeGate | RouteItem | StopGate | ClassifyFrame | Emit | Halt
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the machine goes by; from the configuration and the bundle's calibration."""
+
+    settle: SettleConfig
+    rearm: RearmConfig
+    drop: DropSensorConfig
+    deadline_s: float
+    policy: VotePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine's whole memory.
+
+    Attributes:
+        entered_s: when `state` was entered.
+        first_motion_s: first sign of the item in flight, or of the next one.
+        moved_s, disturbed_s: the last frames with any motion and with a large one.
+        rest_s: when the item came to rest.
+        empty_since_s, empty_frames: how long the tray has been empty without a break.
+        occupied_since_s: since when something has been seen on it without a break; None in the dark.
+        is_rearmed: the tray was empty for long enough since the last item.
+        opened: the gate's report on the way out.
+        is_confirmed: None without a drop sensor.
+        fault: why, in state FAULT.
+        recoveries: faults in a row without an item sorted between them.
+    """
+
+    rules: Rules
+    state: State = State.BOOT
+    entered_s: float = 0.0
+    first_motion_s: float | None = None
+    moved_s: float = 0.0
+    disturbed_s: float = 0.0
+    rest_s: float = 0.0
+    votes: tuple[Prediction, ...] = ()
+    decision: Decision | None = None
+    empty_since_s: float | None = None
+    empty_frames: int = 0
+    occupied_since_s: float | None = None
+    is_rearmed: bool = False
+    opened: GateReport | None = None
+    is_confirmed: bool | None = None
+    retries: int = 0
+    is_retrying: bool = False
+    fault: str | None = None
+    recoveries: int = 0
+
+    @property
+    def may_learn(self) -> bool:
+        """Nothing is on the tray or near it, as far as is known."""
+        return self.state is State.READY
+
+    @property
+    def is_cycling(self) -> bool:
+        """The gate has an item's motion to finish."""
+        return self.state in CYCLING
+
+
+Step = tuple[Machine, tuple[Command, ...]]
+
+
+def advance(machine: Machine, event: Input, now_s: float) -> Step:
+    """One step: what is remembered after `event`, and what is to be done, in this order."""
+    match event:
+        case Started():
+            return _enter(machine, State.HOMING, now_s), (HomeGate(),)
+        case PauseAsked(reason):
+            return _pause(machine, reason, now_s)
+        case ShutdownAsked(reason):
+            return _shut_down(machine, reason, now_s)
+        case ResumeAsked():
+            if machine.state is not State.PAUSED:
+                return machine, ()
+            return _enter(_forget_item(machine), State.HOMING, now_s), (HomeGate(),)
+        case Seen(presence):
+            return _seen(_track(machine, presence), presence, now_s)
+        case Voted(prediction):
+            if machine.state is not State.VOTING:
+                return machine, ()
+            return _judge(replace(machine, votes=(*machine.votes, prediction)), now_s)
+        case GateDone(report):
+            return _gate_done(machine, report, now_s)
+        case DropSeen():
+            return _drop_seen(machine, now_s)
+        case Tick():
+            return _tick(machine, now_s)
+
+
+def _enter(machine: Machine, state: State, now_s: float) -> Machine:
+    return replace(machine, state=state, entered_s=now_s)
+
+
+def _first(known_s: float | None, now_s: float) -> float:
+    return now_s if known_s is None else known_s
+
+
+def _forget_item(machine: Machine) -> Machine:
+    return replace(
+        machine,
+        first_motion_s=None,
+        votes=(),
+        decision=None,
+        opened=None,
+        is_confirmed=None,
+        retries=0,
+        is_retrying=False,
+        is_rearmed=False,
+        empty_since_s=None,
+        empty_frames=0,
+    )
+
+
+def _track(machine: Machine, presence: Presence) -> Machine:
+    """Follow motion and emptiness in every state, so that the gate's own motion costs the next item no time."""
+    t_s = presence.t_s
+    is_empty = presence.is_lit and not presence.is_occupied and not presence.is_disturbed
+    frames = machine.empty_frames + 1 if is_empty else 0
+    since_s = (machine.empty_since_s if machine.empty_since_s is not None else t_s) if is_empty else None
+    rearm = machine.rules.rearm
+    is_rearmed = machine.is_rearmed or (
+        since_s is not None and frames >= rearm.min_frames and t_s - since_s >= rearm.empty_s
+    )
+    is_blocked = presence.is_lit and presence.is_occupied
+    is_stirring = presence.is_moving or presence.is_occupied
+    first_motion_s = machine.first_motion_s
+    if is_rearmed and is_stirring and first_motion_s is None and machine.decision is None:
+        first_motion_s = t_s
+    return replace(
+        machine,
+        empty_frames=frames,
+        empty_since_s=since_s,
+        occupied_since_s=_first(machine.occupied_since_s, t_s) if is_blocked else None,
+        is_rearmed=is_rearmed,
+        first_motion_s=first_motion_s,
+        moved_s=t_s if presence.is_moving or not presence.is_lit else machine.moved_s,
+        disturbed_s=t_s if presence.is_disturbed or not presence.is_lit else machine.disturbed_s,
+    )
+
+
+def _seen(machine: Machine, presence: Presence, now_s: float) -> Step:
+    if machine.state in (State.WAIT_EMPTY, State.FAULT) and machine.is_rearmed:
+        if machine.state is State.FAULT:
+            return _recover(machine, now_s)
+        machine = _enter(machine, State.READY, now_s)
+    if machine.state is State.READY and (presence.is_moving or presence.is_occupied):
+        machine = _enter(replace(machine, first_motion_s=_first(machine.first_motion_s, now_s)), State.SETTLING, now_s)
+    if machine.state is State.VOTING and (presence.is_disturbed or not presence.is_lit or not presence.is_occupied):
+        machine = _enter(replace(machine, votes=()), State.SETTLING, now_s)
+    if machine.state is State.SETTLING:
+        machine = _settle(machine, presence, now_s)
+    if machine.state is State.VOTING:
+        return machine, (ClassifyFrame(),)
+    return machine, ()
+
+
+def _settle(machine: Machine, presence: Presence, now_s: float) -> Machine:
+    settle = machine.rules.settle
+    is_quiet = now_s - machine.moved_s >= settle.quiet_s
+    is_only_wobbling = now_s - machine.disturbed_s >= settle.max_s
+    if not presence.is_lit or not (is_quiet or is_only_wobbling):
+        return machine
+    if not presence.is_occupied:
+        return _enter(replace(machine, first_motion_s=None), State.READY, now_s)
+    rest_s = machine.moved_s if is_quiet else now_s
+    return _enter(replace(machine, rest_s=max(rest_s, _first(machine.first_motion_s, rest_s))), State.VOTING, now_s)
+
+
+def _judge(machine: Machine, now_s: float) -> Step:
+    is_late = now_s - machine.rest_s >= machine.rules.deadline_s
+    decision = decide(machine.votes, machine.rules.policy, now_s, is_late=is_late)
+    if decision is None:
+        return machine, ()
+    machine = replace(machine, decision=decision, is_rearmed=False, empty_since_s=None, empty_frames=0)
+    return _enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
+
+
+def _gate_done(machine: Machine, report: GateReport, now_s: float) -> Step:
+    if machine.state is State.HOMING:
+        return _enter(machine, State.WAIT_EMPTY, now_s), ()
+    if machine.state is State.ROUTING:
+        machine = replace(machine, opened=report)
+        if machine.rules.drop.kind != "none" and machine.is_confirmed is None:
+            return _enter(machine, State.CONFIRMING, now_s), ()
+        return _enter(machine, State.RETURNING, now_s), (HomeGate(),)
+    if machine.state is State.RETURNING:
+        return _returned(machine, now_s)
+    return machine, ()
+
+
+def _drop_seen(machine: Machine, now_s: float) -> Step:
+    if machine.state is State.ROUTING:
+        return replace(machine, is_confirmed=True), ()
+    if machine.state is State.CONFIRMING:
+        return _enter(replace(machine, is_confirmed=True), State.RETURNING, now_s), (HomeGate(),)
+    return machine, ()
+
+
+def _tick(machine: Machine, now_s: float) -> Step:
+    if machine.state is State.VOTING and now_s - machine.rest_s >= machine.rules.deadline_s:
+        return _judge(machine, now_s)
+    if machine.state is State.CONFIRMING and machine.opened is not None:
+        if now_s - machine.opened.started_s < machine.rules.drop.timeout_s:
+            return machine, ()
+        is_retrying = machine.retries < machine.rules.drop.retries
+        machine = replace(machine, is_retrying=is_retrying, is_confirmed=None if is_retrying else False)
+        return _enter(machine, State.RETURNING, now_s), (HomeGate(),)
+    if machine.state is State.WAIT_EMPTY and _is_blocked(machine, now_s):
+        return _fail(machine, "tray_blocked", "clear the tray; it goes on by itself once the tray is empty", now_s)
+    return machine, ()
+
+
+def _is_blocked(machine: Machine, now_s: float) -> bool:
+    """In the dark nothing is known, so that a night without light is no fault."""
+    if machine.occupied_since_s is None:
+        return False
+    since_s = max(machine.entered_s, machine.occupied_since_s)
+    return now_s - since_s >= machine.rules.rearm.clear_timeout_s
+
+
+def _returned(machine: Machine, now_s: float) -> Step:
+    decision, opened = machine.decision, machine.opened
+    if decision is None or opened is None:
+        return _enter(machine, State.WAIT_EMPTY, now_s), ()
+    if machine.is_retrying:
+        machine = replace(machine, is_retrying=False, retries=machine.retries + 1)
+        return _enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
+    item = Emit("item", decision.t_s, _item_body(machine, decision, opened, now_s))
+    is_unconfirmed = machine.is_confirmed is False
+    rearmed, empty_since_s, empty_frames = machine.is_rearmed, machine.empty_since_s, machine.empty_frames
+    machine = replace(_forget_item(machine), is_rearmed=rearmed, empty_since_s=empty_since_s, empty_frames=empty_frames)
+    if is_unconfirmed:
+        machine, commands = _fail(
+            machine, "drop_unconfirmed", "no drop was seen; free the chute and check the drop sensor", now_s
+        )
+        return machine, (item, *commands)
+    return _enter(replace(machine, recoveries=0), State.WAIT_EMPTY, now_s), (item,)
+
+
+def _item_body(machine: Machine, decision: Decision, opened: GateReport, now_s: float) -> dict[str, Any]:
+    first_s = machine.first_motion_s if machine.first_motion_s is not None else machine.rest_s
+    return {
+        "label": decision.label,
+        "route": decision.route,
+        "decision": decision.kind.value,
+        "confidence": round(decision.confidence, 4),
+        "margin": round(decision.margin, 4),
+        "votes": dict(decision.votes),
+        "frames": decision.frames,
+        "latency_ms": {
+            "settle": _ms(machine.rest_s - first_s),
+            "classify": _ms(decision.classify_s),
+            "decide": _ms(decision.t_s - machine.rest_s),
+            "gate": _ms(now_s - decision.t_s),
+            "total": _ms(now_s - first_s),
+        },
+        "gate": {
+            "commanded_deg": round(opened.commanded_deg, 2),
+            "duration_s": round(now_s - decision.t_s, 3),
+            "confirmed": machine.is_confirmed,
+            "retries": machine.retries,
+        },
+    }
+
+
+def _ms(duration_s: float) -> float:
+    return round(duration_s * 1000.0, 1)
+
+
+def _fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
+    machine = replace(machine, fault=reason, recoveries=machine.recoveries + 1)
+    body = {"reason": reason, "detail": detail, "state": machine.state.value}
+    commands: tuple[Command, ...] = (StopGate(), Emit("fault", now_s, body))
+    if machine.recoveries > machine.rules.rearm.max_recoveries:
+        commands += (Halt(reason),)
+    return _enter(machine, State.FAULT, now_s), commands
+
+
+def _recover(machine: Machine, now_s: float) -> Step:
+    body = {"reason": machine.fault, "after_s": round(now_s - machine.entered_s, 3)}
+    machine = replace(_forget_item(machine), fault=None)
+    return _enter(machine, State.HOMING, now_s), (Emit("recovered", now_s, body), HomeGate())
+
+
+def _pause(machine: Machine, reason: str, now_s: float) -> Step:
+    if machine.state is State.PAUSED:
+        return machine, ()
+    body: dict[str, Any] = {"reason": reason, "state": machine.state.value}
+    if machine.decision is not None:
+        # The item may or may not have fallen: it is named, and not counted.
+        body["item"] = {"label": machine.decision.label, "route": machine.decision.route}
+    return _enter(machine, State.PAUSED, now_s), (StopGate(), Emit("pause", now_s, body))
+
+
+def _shut_down(machine: Machine, reason: str, now_s: float) -> Step:
+    if machine.state not in (State.ROUTING, State.CONFIRMING) or machine.decision is None:
+        return machine, ()
+    item = {"label": machine.decision.label, "route": machine.decision.route}
+    body = {"reason": reason, "state": machine.state.value, "item": item}
+    machine = replace(machine, decision=None, is_retrying=False)
+    return _enter(machine, State.RETURNING, now_s), (Emit("pause", now_s, body), HomeGate())

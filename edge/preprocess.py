@@ -1,0 +1,113 @@
+"""From a camera image to the model's input tensor: the one code that training, evaluation and the device share.
+
+One linear resize of the whole picture, one colour swap, one integer mapping; no float copy on the way.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import SourceError
+from edge.records import BgrImage
+
+__all__ = ["InputSpec", "Preprocessor", "check_image", "fit_frame", "resize_rgb"]
+
+FRAME_SIDE_PX = 640
+"""Longest side of the frames that models are trained on (a 640 x 480 camera)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The model's input tensor and what a picture goes through to become it.
+
+    Attributes:
+        height, width: of the tensor, in pixels; the whole picture is resized to it, whatever its aspect.
+        dtype: integer type of the tensor.
+        mean, std: a pixel p (0..255) stands for the real value (p - mean) / std.
+        scale, zero_point: a tensor value q stands for the real value scale * (q - zero_point).
+    """
+
+    height: int
+    width: int
+    dtype: Literal["int8", "uint8"]
+    mean: float
+    std: float
+    scale: float
+    zero_point: int
+
+    def quantization_table(self) -> npt.NDArray[Any]:
+        """The tensor value of every pixel value: (256,), of `dtype`; ties round up, as in `p ^ 0x80`."""
+        limits = np.iinfo(self.dtype)
+        real = (np.arange(256, dtype=np.float64) - self.mean) / self.std
+        steps = np.floor(real / self.scale + self.zero_point + 0.5 + 1e-6)
+        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+
+
+def check_image(image: BgrImage) -> None:
+    """Raises: SourceError unless `image` is (H, W, 3) uint8 with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise SourceError(
+            f"frame is {image.dtype} of shape {image.shape}, expected (height, width, 3) uint8 in BGR order; "
+            "check source.kind and the camera's pixel format"
+        )
+
+
+def fit_frame(image: BgrImage) -> BgrImage:
+    """Shrink a photograph to the size of a camera frame, so that it is sampled as in training.
+
+    Args:
+        image: (H, W, 3) uint8 BGR of any size.
+    Returns: the same image if its longest side is at most 640 px, else an area-averaged copy of it.
+    """
+    height, width = image.shape[:2]
+    ratio = FRAME_SIDE_PX / max(height, width)
+    if ratio >= 1:
+        return image
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def resize_rgb(image: BgrImage, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """The picture as the model sees it before quantization; `convert` trains on exactly this.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+    Returns: (height, width, 3) uint8 RGB.
+    """
+    check_image(image)
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+class Preprocessor:
+    """Fills one reused input tensor. The tensor that a call returns is valid until the next call."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        self._size = (spec.width, spec.height)
+        self._tensor = np.empty((1, spec.height, spec.width, 3), dtype=spec.dtype)
+        self._pixels = self._tensor[0].view(np.uint8)
+        self._resized = np.empty((spec.height, spec.width, 3), dtype=np.uint8)
+        table = spec.quantization_table().view(np.uint8)
+        every_pixel = np.arange(256, dtype=np.uint8)
+        self._flip = next((np.uint8(bits) for bits in (0x00, 0x80) if (table == every_pixel ^ bits).all()), None)
+        self._table = table
+
+    def __call__(self, image: BgrImage) -> npt.NDArray[Any]:
+        """Map an image to the input tensor.
+
+        Args:
+            image: (H, W, 3) uint8, BGR order, any size.
+        Returns: (1, height, width, 3) of the spec's dtype, RGB order; overwritten by the next call.
+        Raises: SourceError if image is not (H, W, 3) uint8.
+        """
+        check_image(image)
+        cv2.resize(image, self._size, dst=self._resized, interpolation=cv2.INTER_LINEAR)
+        cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=self._pixels)
+        if self._flip is None:
+            cv2.LUT(self._pixels, self._table, dst=self._pixels)
+        elif self._flip:
+            np.bitwise_xor(self._pixels, self._flip, out=self._pixels)
+        return self._tensor

@@ -1,0 +1,1 @@
+"""Presence detectors: one file a method."""

@@ -1,0 +1,147 @@
+"""Presence by local contrast: what differs from the empty tray in structure, whatever the light does.
+
+The picture is looked at as a 80 x 60 grey thumbnail. Subtracting its blurred self leaves local contrast: edges and
+texture. Light that drifts, flickers or falls unevenly changes the blurred part; an item changes the local contrast.
+The empty tray's local contrast is scaled to the present light before the two are compared, and a place only counts
+as changed if no neighbouring place of the reference explains it, so that a camera knocked by a few pixels sees no
+item.
+"""
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.config import PresenceConfig
+from edge.records import BgrImage, Frame, Presence
+
+__all__ = ["LocalContrastDetector"]
+
+Plane = npt.NDArray[np.float32]
+"""(60, 80) float32, grey levels."""
+
+THUMB_WIDTH, THUMB_HEIGHT = 80, 60
+BLUR_CELLS = (13, 13)
+NEIGHBOURS = np.ones((3, 3), np.uint8)
+REFERENCE_FRAMES = 5
+"""Quiet frames that make the first reference."""
+NOISE_SIGMAS = 5.0
+"""A change must also stand so many standard deviations above the picture's own noise."""
+SIGMA_OF_MAD = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+GHOST_CONTRAST = 0.5
+"""What vanished leaves less than this share of the reference's local contrast."""
+
+
+class LocalContrastDetector:
+    """See the module's text. An occupied tray is never taken into the reference.
+
+    The first reference is whatever lies still at the start. If that was an item after all, its removal shows as a
+    place that *lost* local contrast, and the reference is taken anew; this is done only until the first item has
+    come and gone, since later the reference is known to be the empty tray.
+    """
+
+    def __init__(self, config: PresenceConfig) -> None:
+        self._config = config
+        self._reference: Plane | None = None
+        self._reference_blur: Plane = np.empty(0, np.float32)
+        self._reference_contrast: Plane = np.empty(0, np.float32)
+        self._reference_high: Plane = np.empty(0, np.float32)
+        self._reference_low: Plane = np.empty(0, np.float32)
+        self._is_provisional = True
+        self._quiet_frames = 0
+        self._is_occupied = False
+        self._previous: tuple[float, Plane, Plane] | None = None
+
+    def observe(self, frame: Frame, *, may_learn: bool) -> Presence:
+        """Look at one frame; see `ports.PresenceDetector`."""
+        thumb = _thumbnail(frame.image)
+        if float(cv2.mean(thumb)[0]) < self._config.dark_level:
+            self._previous = None
+            self._quiet_frames = 0
+            return Presence(frame.t_s, False, False, False, False, 0.0, 0.0)
+        blur = np.asarray(cv2.blur(thumb, BLUR_CELLS), np.float32)
+        contrast = thumb - blur
+        motion, noise = self._motion(blur, contrast)
+        is_moving = motion > self._config.moving_share
+        cover = 0.0
+        if self._reference is None:
+            self._begin_reference(thumb, blur, contrast, is_moving)
+        else:
+            cover = self._cover(thumb, blur, contrast, noise, is_moving)
+        limit = self._config.empty_cover if self._is_occupied else self._config.occupied_cover
+        was_occupied, self._is_occupied = self._is_occupied, cover > limit
+        if was_occupied and not self._is_occupied:
+            self._is_provisional = False
+        if may_learn and not self._is_occupied and not is_moving and self._previous is not None:
+            self._learn(thumb, blur, contrast, frame.t_s - self._previous[0])
+        self._previous = (frame.t_s, blur, contrast)
+        return Presence(
+            t_s=frame.t_s,
+            is_lit=True,
+            is_occupied=self._is_occupied,
+            is_moving=is_moving,
+            is_disturbed=motion > self._config.disturbed_share,
+            cover=cover,
+            motion=motion,
+        )
+
+    def _motion(self, blur: Plane, contrast: Plane) -> tuple[float, float]:
+        """Share of the tray that changed since the last frame, and the standard deviation of the picture's noise."""
+        if self._previous is None:
+            return 1.0, 0.0
+        _, previous_blur, previous_contrast = self._previous
+        change = np.abs(contrast - previous_contrast * (blur / np.maximum(previous_blur, 1.0)))
+        noise = float(np.median(change[::3, ::3])) * SIGMA_OF_MAD
+        # The median is noise only while most of the picture is at rest; a picture full of motion must not
+        # raise its own bar.
+        noise = min(noise, self._config.contrast / 2)
+        return _share(change > max(self._config.contrast, NOISE_SIGMAS * noise)), noise
+
+    def _cover(self, thumb: Plane, blur: Plane, contrast: Plane, noise: float, is_moving: bool) -> float:
+        gain = blur / self._reference_blur
+        high, low = self._reference_high * gain, self._reference_low * gain
+        excess = np.maximum(contrast - high, low - contrast)
+        changed = excess > max(self._config.contrast, NOISE_SIGMAS * noise / math.sqrt(2))
+        cover = _share(changed)
+        if self._is_provisional and cover > self._config.occupied_cover and not is_moving:
+            left = float(np.abs(contrast[changed]).mean())
+            expected = float(np.abs((self._reference_contrast * gain)[changed]).mean())
+            if left < GHOST_CONTRAST * expected:
+                self._set_reference(thumb.copy(), blur, contrast)
+                return 0.0
+        return cover
+
+    def _begin_reference(self, thumb: Plane, blur: Plane, contrast: Plane, is_moving: bool) -> None:
+        self._quiet_frames = 0 if is_moving else self._quiet_frames + 1
+        if self._quiet_frames >= REFERENCE_FRAMES:
+            self._set_reference(thumb.copy(), blur, contrast)
+
+    def _learn(self, thumb: Plane, blur: Plane, contrast: Plane, elapsed_s: float) -> None:
+        if self._reference is None or elapsed_s <= 0:
+            return
+        weight = 1.0 - math.exp(-elapsed_s / self._config.learn_s)
+        cv2.accumulateWeighted(thumb, self._reference, weight)
+        blurred = np.asarray(cv2.blur(self._reference, BLUR_CELLS), np.float32)
+        self._set_reference(self._reference, blurred, self._reference - blurred)
+
+    def _set_reference(self, thumb: Plane, blur: Plane, contrast: Plane) -> None:
+        self._reference = thumb
+        self._reference_blur = np.maximum(blur, 1.0)
+        self._reference_contrast = contrast
+        self._reference_high = np.asarray(cv2.dilate(contrast, NEIGHBOURS), np.float32)
+        self._reference_low = np.asarray(cv2.erode(contrast, NEIGHBOURS), np.float32)
+
+
+def _thumbnail(image: BgrImage) -> Plane:
+    """Grey thumbnail from the green plane of every few pixels: the cheapest grey there is."""
+    height, width = image.shape[:2]
+    step = max(1, min(height // (2 * THUMB_HEIGHT), width // (2 * THUMB_WIDTH)))
+    green = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
+    small = cv2.resize(green, (THUMB_WIDTH, THUMB_HEIGHT), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32)
+
+
+def _share(mask: npt.NDArray[np.bool_]) -> float:
+    return int(np.count_nonzero(mask)) / mask.size

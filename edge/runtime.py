@@ -1,0 +1,243 @@
+"""The loop: frames to presence to votes to gate to ledger, one item at a time, on the source's clock."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edge.clock import Clock
+from edge.errors import ActuatorError, BundleError, LedgerError, SorterError, SourceError
+from edge.machine import (
+    ClassifyFrame,
+    Command,
+    DropSeen,
+    Emit,
+    GateDone,
+    Halt,
+    HomeGate,
+    Input,
+    Machine,
+    RouteItem,
+    Rules,
+    Seen,
+    ShutdownAsked,
+    Started,
+    State,
+    StopGate,
+    Tick,
+    Voted,
+    advance,
+)
+from edge.ports import Classifier, DropSensor, Gate, Ledger, PresenceDetector, Source
+from edge.records import Event, Frame, Prediction, Presence
+
+__all__ = ["Parts", "Runtime", "Watcher"]
+
+TICK_S = 0.01
+"""The loop's period while the gate moves."""
+IDLE_S = 0.1
+"""Longest wait for a frame, so that a request to stop is seen."""
+PARK_LIMIT_S = 5.0
+"""Source time after which a gate that has not come home is cut off."""
+
+
+class Watcher(Protocol):
+    """Looks on: a live view, a printer, a file of events. It must be quick and must not raise."""
+
+    def on_frame(self, frame: Frame, presence: Presence, machine: Machine) -> None: ...
+
+    def on_prediction(self, prediction: Prediction) -> None: ...
+
+    def on_event(self, record: Mapping[str, Any]) -> None:
+        """Called only once the event is durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The opened drivers that a run is made of."""
+
+    source: Source
+    presence: PresenceDetector
+    classifier: Classifier
+    gate: Gate
+    sensor: DropSensor | None
+    ledger: Ledger
+
+
+class Runtime:
+    """Sorts until the source ends or a stop is asked for. At most one item is in flight.
+
+    Args:
+        parts: opened by the caller, who closes them.
+        rules: what the state machine goes by.
+        boot: fields of the `boot` event.
+        watchers: see `Watcher`.
+    """
+
+    def __init__(self, parts: Parts, rules: Rules, boot: Mapping[str, Any], watchers: Sequence[Watcher] = ()) -> None:
+        self._parts = parts
+        self._clock: Clock = parts.source.clock
+        self._machine = Machine(rules)
+        self._boot = boot
+        self._watchers = tuple(watchers)
+        self._frame: Frame | None = None
+        self._next_tick_s = 0.0
+        model = parts.classifier.model
+        self._model = {"name": model.name, "version": model.version, "sha256": model.sha256}
+
+    @property
+    def machine(self) -> Machine:
+        return self._machine
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Home the gate, sort, and leave the gate parked and unpowered, whatever happens.
+
+        Args:
+            should_stop: asked at least every 0.1 s of source time.
+        Raises: SorterError, after the gate is parked and the fault is written down where that is possible.
+        """
+        try:
+            now_s = self._clock.now_s()
+            self._emit("boot", now_s, self._boot)
+            self._step(Started(), now_s)
+            while not should_stop():
+                if self._parts.source.is_exhausted and not self._machine.is_cycling:
+                    break
+                self._turn()
+            self._step(ShutdownAsked("stopped"), self._clock.now_s())
+            self._drain()
+        except BaseException as exc:
+            self._park(exc)
+            raise
+
+    def _turn(self) -> None:
+        """Wait for a frame or for the next tick, whichever comes first, and act on it."""
+        now_s = self._clock.now_s()
+        frame = self._parts.source.read(self._next_tick_s if self._is_ticking() else now_s + IDLE_S)
+        if frame is not None:
+            self._look(frame)
+        self._tick(self._clock.now_s())
+
+    def _look(self, frame: Frame) -> None:
+        self._frame = frame
+        presence = self._parts.presence.observe(frame, may_learn=self._machine.may_learn)
+        self._step(Seen(presence), frame.t_s)
+        for watcher in self._watchers:
+            watcher.on_frame(frame, presence, self._machine)
+
+    def _tick(self, now_s: float) -> None:
+        sensor = self._parts.sensor
+        if sensor is not None and self._machine.state in (State.ROUTING, State.CONFIRMING) and sensor.has_dropped():
+            self._step(DropSeen(), now_s)
+        if self._is_ticking() and now_s >= self._next_tick_s:
+            self._next_tick_s = now_s + TICK_S
+            self._tick_gate(now_s)
+        self._step(Tick(), now_s)
+
+    def _tick_gate(self, now_s: float) -> None:
+        report = self._parts.gate.tick(now_s)
+        if report is not None:
+            self._step(GateDone(report), now_s)
+
+    def _is_ticking(self) -> bool:
+        return self._parts.gate.is_moving or self._machine.is_cycling
+
+    def _step(self, event: Input, now_s: float) -> None:
+        self._machine, commands = advance(self._machine, event, now_s)
+        for command in commands:
+            self._perform(command, now_s)
+
+    def _perform(self, command: Command, now_s: float) -> None:
+        match command:
+            case HomeGate():
+                self._parts.gate.home(now_s)
+                self._start_ticking(now_s)
+            case RouteItem(route):
+                if self._parts.sensor is not None:
+                    self._parts.sensor.arm()
+                self._parts.gate.route(route, now_s)
+                self._start_ticking(now_s)
+            case StopGate():
+                self._parts.gate.stop()
+            case ClassifyFrame():
+                self._classify()
+            case Emit(type_, t_s, body):
+                self._emit(type_, t_s, {**body, "model": self._model} if type_ == "item" else body)
+            case Halt(reason):
+                raise ActuatorError(
+                    f"gave up after {self._machine.recoveries} faults in a row, the last one {reason}; "
+                    "look at the tray and the gate, then start again"
+                )
+
+    def _start_ticking(self, now_s: float) -> None:
+        """The first command goes to the pins at once, not a tick later."""
+        self._next_tick_s = now_s + TICK_S
+        self._tick_gate(now_s)
+
+    def _classify(self) -> None:
+        if self._frame is None:
+            return
+        prediction = self._parts.classifier.classify(self._frame.image, self._frame.t_s)
+        for watcher in self._watchers:
+            watcher.on_prediction(prediction)
+        self._step(Voted(prediction), self._clock.now_s())
+
+    def _emit(self, type_: str, t_s: float, body: Mapping[str, Any]) -> None:
+        record = self._parts.ledger.append(Event(type_, round(t_s, 4), body))
+        for watcher in self._watchers:
+            watcher.on_event(record)
+
+    def _drain(self) -> None:
+        """Let the gate finish, without looking at further frames."""
+        limit_s = self._clock.now_s() + PARK_LIMIT_S
+        while self._is_ticking():
+            if self._clock.now_s() >= limit_s:
+                raise ActuatorError(f"the gate was not home after {PARK_LIMIT_S:g} s; it is cut off")
+            self._clock.wait_until(self._next_tick_s)
+            self._tick(self._clock.now_s())
+
+    def _park(self, cause: BaseException) -> None:
+        """Bring the gate home if it can still be trusted, else cut it off; then write the fault down."""
+        gate = self._parts.gate
+        try:
+            if isinstance(cause, ActuatorError):
+                gate.stop()
+            else:
+                self._home_alone()
+        except Exception as exc:  # the first error is the one to report
+            cause.add_note(f"and the gate could not be parked: {exc}")
+            _stop_quietly(gate, cause)
+        if isinstance(cause, LedgerError) or not isinstance(cause, Exception):
+            return
+        body = {"reason": _reason(cause), "detail": str(cause), "state": self._machine.state.value}
+        try:
+            self._emit("fault", self._clock.now_s(), body)
+        except SorterError as exc:
+            cause.add_note(f"and the fault could not be written down: {exc}")
+
+    def _home_alone(self) -> None:
+        now_s = self._clock.now_s()
+        limit_s = now_s + PARK_LIMIT_S
+        self._parts.gate.home(now_s)
+        while self._parts.gate.is_moving:
+            if now_s >= limit_s:
+                raise ActuatorError(f"the gate was not home after {PARK_LIMIT_S:g} s")
+            self._parts.gate.tick(now_s)
+            self._clock.wait_until(now_s + TICK_S)
+            now_s = self._clock.now_s()
+
+
+def _stop_quietly(gate: Gate, cause: BaseException) -> None:
+    try:
+        gate.stop()
+    except Exception as exc:
+        cause.add_note(f"and the gate could not be cut off: {exc}; switch its power off")
+
+
+def _reason(cause: Exception) -> str:
+    reasons: tuple[tuple[type[Exception], str], ...] = (
+        (SourceError, "source_lost"),
+        (ActuatorError, "gate_failed"),
+        (BundleError, "model_failed"),
+    )
+    return next((reason for kind, reason in reasons if isinstance(cause, kind)), "internal_error")

@@ -1,0 +1,167 @@
+"""The shell of every camera: a thread grabs, a one-slot mailbox hands over the freshest frame, or an error."""
+
+import logging
+import threading
+import zlib
+from typing import Protocol
+
+from edge.clock import Clock, MonotonicClock
+from edge.errors import SorterError, SourceError
+from edge.preprocess import check_image
+from edge.records import BgrImage, Frame
+
+__all__ = ["Camera", "LiveSource"]
+
+FIRST_FRAME_S = 5.0
+"""A camera that has not delivered so long after it was opened is missing."""
+CLOSE_S = 1.0
+"""A grabbing thread that has not ended by then hangs in the driver and is left behind."""
+_log = logging.getLogger(__name__)
+
+
+class Camera(Protocol):
+    """What a camera driver has to do; it is called from one thread, but for `close`."""
+
+    def open(self) -> None:
+        """Raises: SourceError if the device is missing or refuses."""
+        ...
+
+    def grab(self) -> BgrImage:
+        """Wait for the next picture: (H, W, 3) uint8 BGR, owned by the caller.
+
+        Raises: SourceError if the device is lost.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class LiveSource:
+    """Fills `ports.Source` from a camera. A frame that nobody read in time is replaced, never queued.
+
+    A picture that is older than `max_age_s` is not handed over: if no fresher one comes, the camera is stale and
+    that is an error. A picture that repeats bit for bit for `frozen_s` is a frozen camera: sensors are never so
+    quiet. An error of the grabbing thread is raised by the next `read`.
+
+    Args:
+        camera: the driver.
+        name: for messages, such as `v4l2:/dev/video0`.
+        max_age_s, frozen_s: see above.
+        clock: of the frames' time stamps.
+    """
+
+    def __init__(
+        self, camera: Camera, name: str, *, max_age_s: float, frozen_s: float, clock: Clock | None = None
+    ) -> None:
+        self._camera = camera
+        self._name = name
+        self._max_age_s = max_age_s
+        self._frozen_s = frozen_s
+        self._clock = clock or MonotonicClock()
+        self._mail = threading.Condition()
+        self._slot: Frame | None = None
+        self._last_s = 0.0
+        self._failure: Exception | None = None
+        self._is_closing = False
+        self._is_open = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    @property
+    def is_exhausted(self) -> bool:
+        return False
+
+    def open(self) -> None:
+        """Open the camera and wait for its first picture. Raises: SourceError if none comes."""
+        self._camera.open()
+        self._is_open = True
+        self._last_s = self._clock.now_s()
+        self._thread = threading.Thread(target=self._grab_for_ever, name="camera", daemon=True)
+        self._thread.start()
+        with self._mail:
+            self._mail.wait_for(lambda: self._slot is not None or self._failure is not None, FIRST_FRAME_S)
+            self._raise_failure()
+            if self._slot is None:
+                raise SourceError(f"camera {self._name} gave no picture in {FIRST_FRAME_S:g} s; check its cable")
+
+    def read(self, until_s: float) -> Frame | None:
+        """The freshest frame that was not read yet; see `ports.Source`."""
+        with self._mail:
+            while True:
+                self._raise_failure()
+                now_s = self._clock.now_s()
+                if self._slot is not None:
+                    frame, self._slot = self._slot, None
+                    if now_s - frame.t_s <= self._max_age_s:
+                        return frame
+                if now_s - self._last_s > self._max_age_s:
+                    raise SourceError(
+                        f"camera {self._name} is stale: its last picture is {now_s - self._last_s:.1f} s old, "
+                        f"{self._max_age_s:g} s are allowed; check its cable, or source.max_age_s"
+                    )
+                if now_s >= until_s:
+                    return None
+                self._mail.wait(min(until_s, self._last_s + self._max_age_s) - now_s + 0.001)
+
+    def close(self) -> None:
+        """Stop grabbing. A driver that hangs is left behind; it cannot hold up the gate's parking."""
+        with self._mail:
+            self._is_closing = True
+        if self._thread is not None:
+            self._thread.join(CLOSE_S)
+            if self._thread.is_alive():
+                _log.warning("camera %s hangs in its driver and is left behind", self._name)
+                return
+            self._thread = None
+        if self._is_open:
+            self._is_open = False
+            self._camera.close()
+
+    def _raise_failure(self) -> None:
+        failure = self._failure
+        if failure is None:
+            return
+        if isinstance(failure, SorterError):
+            raise failure
+        raise SourceError(f"camera {self._name} failed: {failure}; check its cable and driver") from failure
+
+    def _grab_for_ever(self) -> None:
+        index = 0
+        frozen = _FrozenCheck(self._frozen_s)
+        try:
+            while not self._is_closing:
+                image = self._camera.grab()
+                t_s = self._clock.now_s()
+                check_image(image)
+                if frozen.is_frozen(image, t_s):
+                    raise SourceError(
+                        f"camera {self._name} is frozen: the same picture for {self._frozen_s:g} s; "
+                        "unplug it and plug it in again"
+                    )
+                with self._mail:
+                    self._slot = Frame(index, t_s, image)
+                    self._last_s = t_s
+                    self._mail.notify_all()
+                index += 1
+        except Exception as exc:  # a worker's failure is kept for the next read
+            with self._mail:
+                self._failure = exc
+                self._mail.notify_all()
+
+
+class _FrozenCheck:
+    """Notices pictures that repeat bit for bit, from a checksum over every sixteenth row."""
+
+    def __init__(self, frozen_s: float) -> None:
+        self._frozen_s = frozen_s
+        self._checksum: int | None = None
+        self._since_s = 0.0
+
+    def is_frozen(self, image: BgrImage, t_s: float) -> bool:
+        checksum = zlib.crc32(image[::16].tobytes())
+        if checksum != self._checksum:
+            self._checksum, self._since_s = checksum, t_s
+        return t_s - self._since_s >= self._frozen_s
