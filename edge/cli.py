@@ -104,6 +104,19 @@ def classify(
     raise typer.Exit(classify_paths(paths, as_json=as_json, config=config, model=model))
 
 
+@app.command()
+def bench(
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write every round to this JSON file.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the table gives their medians.")] = 9,
+    config: ConfigOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Measure start, memory, and the loop's processor time beside the bare inference of the same run."""
+    from edge.commands.bench import run_bench
+
+    run_bench(config, model, json_path, rounds)
+
+
 def main() -> None:
     """Entry point. An expected error is one sentence on standard error and its own exit status."""
     try:

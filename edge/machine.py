@@ -7,9 +7,9 @@ At most one item is in flight. Every time is in seconds of the source's clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge.config import DropSensorConfig, RearmConfig, SettleConfig
 from edge.policy import VotePolicy, decide
@@ -176,9 +176,8 @@ class Rules:
     policy: VotePolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """The machine's whole memory.
+class Machine(NamedTuple):
+    """The machine's whole memory. A named tuple, since the loop makes a new one at every frame.
 
     Attributes:
         entered_s: when `state` was entered.
@@ -246,7 +245,7 @@ def advance(machine: Machine, event: Input, now_s: float) -> Step:
         case Voted(prediction):
             if machine.state is not State.VOTING:
                 return machine, ()
-            return _judge(replace(machine, votes=(*machine.votes, prediction)), now_s)
+            return _judge(machine._replace(votes=(*machine.votes, prediction)), now_s)
         case GateDone(report):
             return _gate_done(machine, report, now_s)
         case DropSeen():
@@ -256,7 +255,7 @@ def advance(machine: Machine, event: Input, now_s: float) -> Step:
 
 
 def _enter(machine: Machine, state: State, now_s: float) -> Machine:
-    return replace(machine, state=state, entered_s=now_s)
+    return machine._replace(state=state, entered_s=now_s)
 
 
 def _first(known_s: float | None, now_s: float) -> float:
@@ -264,8 +263,7 @@ def _first(known_s: float | None, now_s: float) -> float:
 
 
 def _forget_item(machine: Machine) -> Machine:
-    return replace(
-        machine,
+    return machine._replace(
         first_motion_s=None,
         votes=(),
         decision=None,
@@ -294,8 +292,7 @@ def _track(machine: Machine, presence: Presence) -> Machine:
     first_motion_s = machine.first_motion_s
     if is_rearmed and is_stirring and first_motion_s is None and machine.decision is None:
         first_motion_s = t_s
-    return replace(
-        machine,
+    return machine._replace(
         empty_frames=frames,
         empty_since_s=since_s,
         occupied_since_s=_first(machine.occupied_since_s, t_s) if is_blocked else None,
@@ -312,9 +309,9 @@ def _seen(machine: Machine, presence: Presence, now_s: float) -> Step:
             return _recover(machine, now_s)
         machine = _enter(machine, State.READY, now_s)
     if machine.state is State.READY and (presence.is_moving or presence.is_occupied):
-        machine = _enter(replace(machine, first_motion_s=_first(machine.first_motion_s, now_s)), State.SETTLING, now_s)
+        machine = _enter(machine._replace(first_motion_s=_first(machine.first_motion_s, now_s)), State.SETTLING, now_s)
     if machine.state is State.VOTING and (presence.is_disturbed or not presence.is_lit or not presence.is_occupied):
-        machine = _enter(replace(machine, votes=()), State.SETTLING, now_s)
+        machine = _enter(machine._replace(votes=()), State.SETTLING, now_s)
     if machine.state is State.SETTLING:
         machine = _settle(machine, presence, now_s)
     if machine.state is State.VOTING:
@@ -325,13 +322,14 @@ def _seen(machine: Machine, presence: Presence, now_s: float) -> Step:
 def _settle(machine: Machine, presence: Presence, now_s: float) -> Machine:
     settle = machine.rules.settle
     is_quiet = now_s - machine.moved_s >= settle.quiet_s
-    is_only_wobbling = now_s - machine.disturbed_s >= settle.max_s
+    stirred_s = max(machine.disturbed_s, _first(machine.first_motion_s, now_s))
+    is_only_wobbling = now_s - stirred_s >= settle.max_s
     if not presence.is_lit or not (is_quiet or is_only_wobbling):
         return machine
     if not presence.is_occupied:
-        return _enter(replace(machine, first_motion_s=None), State.READY, now_s)
+        return _enter(machine._replace(first_motion_s=None), State.READY, now_s)
     rest_s = machine.moved_s if is_quiet else now_s
-    return _enter(replace(machine, rest_s=max(rest_s, _first(machine.first_motion_s, rest_s))), State.VOTING, now_s)
+    return _enter(machine._replace(rest_s=max(rest_s, _first(machine.first_motion_s, rest_s))), State.VOTING, now_s)
 
 
 def _judge(machine: Machine, now_s: float) -> Step:
@@ -339,7 +337,7 @@ def _judge(machine: Machine, now_s: float) -> Step:
     decision = decide(machine.votes, machine.rules.policy, now_s, is_late=is_late)
     if decision is None:
         return machine, ()
-    machine = replace(machine, decision=decision, is_rearmed=False, empty_since_s=None, empty_frames=0)
+    machine = machine._replace(decision=decision, is_rearmed=False, empty_since_s=None, empty_frames=0)
     return _enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
 
 
@@ -347,7 +345,7 @@ def _gate_done(machine: Machine, report: GateReport, now_s: float) -> Step:
     if machine.state is State.HOMING:
         return _enter(machine, State.WAIT_EMPTY, now_s), ()
     if machine.state is State.ROUTING:
-        machine = replace(machine, opened=report)
+        machine = machine._replace(opened=report)
         if machine.rules.drop.kind != "none" and machine.is_confirmed is None:
             return _enter(machine, State.CONFIRMING, now_s), ()
         return _enter(machine, State.RETURNING, now_s), (HomeGate(),)
@@ -358,9 +356,9 @@ def _gate_done(machine: Machine, report: GateReport, now_s: float) -> Step:
 
 def _drop_seen(machine: Machine, now_s: float) -> Step:
     if machine.state is State.ROUTING:
-        return replace(machine, is_confirmed=True), ()
+        return machine._replace(is_confirmed=True), ()
     if machine.state is State.CONFIRMING:
-        return _enter(replace(machine, is_confirmed=True), State.RETURNING, now_s), (HomeGate(),)
+        return _enter(machine._replace(is_confirmed=True), State.RETURNING, now_s), (HomeGate(),)
     return machine, ()
 
 
@@ -371,7 +369,7 @@ def _tick(machine: Machine, now_s: float) -> Step:
         if now_s - machine.opened.started_s < machine.rules.drop.timeout_s:
             return machine, ()
         is_retrying = machine.retries < machine.rules.drop.retries
-        machine = replace(machine, is_retrying=is_retrying, is_confirmed=None if is_retrying else False)
+        machine = machine._replace(is_retrying=is_retrying, is_confirmed=None if is_retrying else False)
         return _enter(machine, State.RETURNING, now_s), (HomeGate(),)
     if machine.state is State.WAIT_EMPTY and _is_blocked(machine, now_s):
         return _fail(machine, "tray_blocked", "clear the tray; it goes on by itself once the tray is empty", now_s)
@@ -391,18 +389,18 @@ def _returned(machine: Machine, now_s: float) -> Step:
     if decision is None or opened is None:
         return _enter(machine, State.WAIT_EMPTY, now_s), ()
     if machine.is_retrying:
-        machine = replace(machine, is_retrying=False, retries=machine.retries + 1)
+        machine = machine._replace(is_retrying=False, retries=machine.retries + 1)
         return _enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
     item = Emit("item", decision.t_s, _item_body(machine, decision, opened, now_s))
     is_unconfirmed = machine.is_confirmed is False
     rearmed, empty_since_s, empty_frames = machine.is_rearmed, machine.empty_since_s, machine.empty_frames
-    machine = replace(_forget_item(machine), is_rearmed=rearmed, empty_since_s=empty_since_s, empty_frames=empty_frames)
+    machine = _forget_item(machine)._replace(is_rearmed=rearmed, empty_since_s=empty_since_s, empty_frames=empty_frames)
     if is_unconfirmed:
         machine, commands = _fail(
             machine, "drop_unconfirmed", "no drop was seen; free the chute and check the drop sensor", now_s
         )
         return machine, (item, *commands)
-    return _enter(replace(machine, recoveries=0), State.WAIT_EMPTY, now_s), (item,)
+    return _enter(machine._replace(recoveries=0), State.WAIT_EMPTY, now_s), (item,)
 
 
 def _item_body(machine: Machine, decision: Decision, opened: GateReport, now_s: float) -> dict[str, Any]:
@@ -436,7 +434,7 @@ def _ms(duration_s: float) -> float:
 
 
 def _fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
-    machine = replace(machine, fault=reason, recoveries=machine.recoveries + 1)
+    machine = machine._replace(fault=reason, recoveries=machine.recoveries + 1)
     body = {"reason": reason, "detail": detail, "state": machine.state.value}
     commands: tuple[Command, ...] = (StopGate(), Emit("fault", now_s, body))
     if machine.recoveries > machine.rules.rearm.max_recoveries:
@@ -446,7 +444,7 @@ def _fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
 
 def _recover(machine: Machine, now_s: float) -> Step:
     body = {"reason": machine.fault, "after_s": round(now_s - machine.entered_s, 3)}
-    machine = replace(_forget_item(machine), fault=None)
+    machine = _forget_item(machine)._replace(fault=None)
     return _enter(machine, State.HOMING, now_s), (Emit("recovered", now_s, body), HomeGate())
 
 
@@ -465,5 +463,5 @@ def _shut_down(machine: Machine, reason: str, now_s: float) -> Step:
         return machine, ()
     item = {"label": machine.decision.label, "route": machine.decision.route}
     body = {"reason": reason, "state": machine.state.value, "item": item}
-    machine = replace(machine, decision=None, is_retrying=False)
+    machine = machine._replace(decision=None, is_retrying=False)
     return _enter(machine, State.RETURNING, now_s), (Emit("pause", now_s, body), HomeGate())

@@ -7,6 +7,9 @@ from edge.records import Decision, DecisionKind, Prediction
 
 __all__ = ["VotePolicy", "decide", "route_masses"]
 
+ROUNDING = 1e-9
+"""A share that is met exactly counts, though 0.56 * 25 is more than 14 in binary."""
+
 
 @dataclass(frozen=True, slots=True)
 class VotePolicy:
@@ -57,13 +60,14 @@ def decide(votes: Sequence[Prediction], policy: VotePolicy, now_s: float, *, is_
     agreeing = tally.counts[tally.leader]
     if (
         agreeing >= policy.min_frames
-        and agreeing >= policy.agreement * frames
+        and agreeing >= policy.agreement * frames - ROUNDING
         and tally.confidence >= policy.min_confidence
         and tally.margin >= policy.min_margin
     ):
         return tally.decision(DecisionKind.CONFIDENT, tally.leader, now_s)
     remaining = policy.max_frames - frames
-    if remaining <= 0 or agreeing + remaining < policy.min_frames:
+    needed = max(policy.min_frames, policy.agreement * policy.max_frames - ROUNDING)
+    if remaining <= 0 or agreeing + remaining < needed:
         return _unsure(DecisionKind.UNCERTAIN, policy, now_s, tally)
     return _unsure(DecisionKind.DEADLINE, policy, now_s, tally) if is_late else None
 

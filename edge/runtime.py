@@ -97,20 +97,24 @@ class Runtime:
         Raises: SorterError, after the gate is parked and the fault is written down where that is possible.
         """
         try:
-            now_s = self._clock.now_s()
-            self._emit("boot", now_s, self._boot)
-            self._step(Started(), now_s)
+            self.begin()
             while not should_stop():
                 if self._parts.source.is_exhausted and not self._machine.is_cycling:
                     break
-                self._turn()
+                self.turn()
             self._step(ShutdownAsked("stopped"), self._clock.now_s())
             self._drain()
         except BaseException as exc:
             self._park(exc)
             raise
 
-    def _turn(self) -> None:
+    def begin(self) -> None:
+        """Write the start down, and let the gate go home. `run` does this; a benchmark does it by hand."""
+        now_s = self._clock.now_s()
+        self._emit("boot", now_s, self._boot)
+        self._step(Started(), now_s)
+
+    def turn(self) -> None:
         """Wait for a frame or for the next tick, whichever comes first, and act on it."""
         now_s = self._clock.now_s()
         frame = self._parts.source.read(self._next_tick_s if self._is_ticking() else now_s + IDLE_S)

@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +21,7 @@ __all__ = ["LiveView"]
 
 REFRESH_S = 0.2
 EVENT_LINES = 8
+BAR_CELLS = 40
 STATE_STYLES = {
     State.FAULT: "bold red",
     State.READY: "green",
@@ -97,7 +97,8 @@ class LiveView(Silent):
             )
             if prediction is not None:
                 label = prediction.labels[index]
-            bar = ProgressBar(total=1.0, completed=probability, width=40)
+            filled = round(probability * BAR_CELLS)
+            bar = Text("█" * filled, "green") + Text("░" * (BAR_CELLS - filled), "dim")
             grid.add_row(f"{label:<12}", bar, f"{probability:6.1%}", f"-> {self._config.routes.get(label, '')}")
         title = "last frame classified" if prediction is not None else "no item yet"
         elapsed = f" in {prediction.elapsed_s * 1000:.1f} ms" if prediction is not None else ""

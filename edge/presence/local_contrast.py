@@ -93,7 +93,9 @@ class LocalContrastDetector:
             return 1.0, 0.0
         _, previous_blur, previous_contrast = self._previous
         change = np.abs(contrast - previous_contrast * (blur / np.maximum(previous_blur, 1.0)))
-        noise = float(np.median(change[::3, ::3])) * SIGMA_OF_MAD
+        sample = change[::3, ::3].ravel()
+        middle = sample.size // 2
+        noise = float(np.partition(sample, middle)[middle]) * SIGMA_OF_MAD
         # The median is noise only while most of the picture is at rest; a picture full of motion must not
         # raise its own bar.
         noise = min(noise, self._config.contrast / 2)

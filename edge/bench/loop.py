@@ -1,0 +1,171 @@
+"""What the loop costs in processor time, beside the bare inference of the same run.
+
+The same rendered item is played over and over through the real loop. The processor time of every turn is taken and
+sorted by what the turn did; between two plays the bare `invoke()` is timed, so that both meet the same noise.
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.app import open_classifier, vote_policy
+from edge.classify.tflite import TfliteClassifier
+from edge.config import Config
+from edge.gates.servo_flap import ServoFlap
+from edge.ledger import SqliteLedger
+from edge.machine import Machine, Rules, State
+from edge.pins import open_factory
+from edge.presence.local_contrast import LocalContrastDetector
+from edge.records import Frame, Prediction, Presence
+from edge.runtime import Parts, Runtime
+from edge.sources.replay import ReplaySource
+from edge.sources.sim import Simulation
+from edge.sources.sim_script import Item
+
+__all__ = ["LoopRound", "measure_loop"]
+
+PLAYS = 8
+"""Times that the item is shown in one round."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopRound:
+    """Processor time of one round, in microseconds a frame (means).
+
+    Attributes:
+        classified_us: a frame that was looked at, classified and voted on; from frame to decision.
+        idle_us: a frame of the empty tray while the sorter is ready.
+        invoke_us: the bare `invoke()` of the interpreter, one thread.
+        classified, idle: how many frames these are the means of.
+    """
+
+    classified_us: float
+    idle_us: float
+    invoke_us: float
+    classified: int
+    idle: int
+
+    @property
+    def ratio(self) -> float:
+        """Processor time of a classified frame over that of the bare inference."""
+        return self.classified_us / self.invoke_us
+
+
+def measure_loop(config: Config, rounds: int) -> list[LoopRound]:
+    """Play `rounds` rounds. Raises: BundleError, ConfigError, LedgerError."""
+    config = config.model_copy(update={"model": config.model.model_copy(update={"threads": 1})})
+    bundle, classifier = open_classifier(config)
+    frames = _render_item(config)
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = SqliteLedger(Path(folder) / "ledger.db")
+        ledger.open()
+        factory = open_factory("mock")
+        gate = ServoFlap(config.gate, factory)
+        gate.open()
+        try:
+            recording = _Loop(frames)
+            source = ReplaySource(recording, "fast")
+            source.open()
+            parts = Parts(source, LocalContrastDetector(config.presence), classifier, gate, None, ledger)
+            rules = Rules(
+                config.settle, config.rearm, config.drop_sensor, config.vote.deadline_s, vote_policy(config, bundle)
+            )
+            probe = _Probe()
+            model = {"name": bundle.id.name, "version": bundle.id.version, "sha256": bundle.id.sha256}
+            runtime = Runtime(parts, rules, {"model": model, "source": "bench"}, [probe])
+            runtime.begin()
+            _play(runtime, recording, classifier, probe)
+            return [_play(runtime, recording, classifier, probe) for _ in range(rounds)]
+        finally:
+            gate.close()
+            factory.close()
+            ledger.close()
+
+
+class _Probe:
+    """Notes what a turn did."""
+
+    def __init__(self) -> None:
+        self.has_classified = False
+        self.is_idle = False
+
+    def on_frame(self, frame: Frame, presence: Presence, machine: Machine) -> None:
+        self.is_idle = machine.state is State.READY
+
+    def on_prediction(self, prediction: Prediction) -> None:
+        self.has_classified = True
+
+    def on_event(self, record: object) -> None:
+        """Nothing."""
+
+
+class _Loop:
+    """A recording that plays the same frames for ever, with time going on."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = frames
+        self._step_s = frames[1].t_s - frames[0].t_s
+        self.index = 0
+
+    @property
+    def plays(self) -> int:
+        return self.index // len(self._frames)
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def next_s(self) -> float:
+        return self.index * self._step_s
+
+    def take(self) -> Frame:
+        frame = Frame(self.index, self.next_s(), self._frames[self.index % len(self._frames)].image)
+        self.index += 1
+        return frame
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _render_item(config: Config) -> list[Frame]:
+    """Two seconds of empty tray, one item that stays until it is decided, and an empty tray again: about 80 frames."""
+    script = [Item("plastic", "pet_bottle", rest_s=0.8)]
+    simulation = Simulation(seed=1, items=1, fps=config.source.fps, script=script)
+    simulation.open()
+    frames = []
+    while simulation.next_s() is not None:
+        frames.append(simulation.take())
+    return frames
+
+
+def _play(runtime: Runtime, recording: _Loop, classifier: TfliteClassifier, probe: _Probe) -> LoopRound:
+    clock_ns = time.process_time_ns
+    classified_ns = idle_ns = invoke_ns = 0
+    classified = idle = 0
+    for _ in range(PLAYS):
+        until = recording.plays + 1
+        count = 0
+        while recording.plays < until:
+            probe.has_classified = probe.is_idle = False
+            start_ns = clock_ns()
+            runtime.turn()
+            spent_ns = clock_ns() - start_ns
+            if probe.has_classified:
+                classified_ns += spent_ns
+                count += 1
+            elif probe.is_idle:
+                idle_ns += spent_ns
+                idle += 1
+        start_ns = clock_ns()
+        for _ in range(count):
+            classifier.interpreter.invoke()
+        invoke_ns += clock_ns() - start_ns
+        classified += count
+    return LoopRound(
+        classified_us=classified_ns / classified / 1000,
+        idle_us=idle_ns / idle / 1000,
+        invoke_us=invoke_ns / classified / 1000,
+        classified=classified,
+        idle=idle,
+    )

@@ -1,0 +1,67 @@
+"""`edge-sorter bench`: start, memory, and the loop's cost beside the bare inference of the same run."""
+
+import json
+import platform
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edge.bench.loop import measure_loop
+from edge.bench.process import measure_memory, measure_start
+from edge.commands.common import load, log_to_stderr
+from edge.errors import ConfigError
+from edge.paths import model_path
+
+__all__ = ["run_bench"]
+
+MEMORY_ITEMS = 40
+
+
+def run_bench(config: Path | None, model: Path | None, json_path: Path | None, rounds: int) -> None:
+    """Measure, print a table, and write the figures with every round to `json_path`. Raises: SorterError."""
+    log_to_stderr()
+    settings = load(config, model=model)
+    if json_path is not None and not json_path.parent.is_dir():
+        raise ConfigError(f"{json_path.parent} is no folder; check --json")
+    loop = measure_loop(settings, rounds)
+    folder = model_path(settings)
+    figures: dict[str, Any] = {
+        "schema": 1,
+        "machine": {"system": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
+        "rounds": rounds,
+        "loop_ratio": _spread([one.ratio for one in loop]),
+        "classified_frame_us": _spread([one.classified_us for one in loop]),
+        "bare_invoke_us": _spread([one.invoke_us for one in loop]),
+        "idle_frame_us": _spread([one.idle_us for one in loop]),
+        "start_to_first_label_s": _spread(measure_start(folder, rounds)),
+        "peak_memory_mb": measure_memory(folder, MEMORY_ITEMS),
+    }
+    if json_path is not None:
+        json_path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    _print(figures, sum(one.classified for one in loop), sum(one.idle for one in loop))
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": list(values)}
+
+
+def _print(figures: dict[str, Any], classified: int, idle: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"edge-sorter on {figures['machine']['machine']}, {figures['rounds']} rounds, 1 thread")
+    for column in ("figure", "median", "least", "most"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    rows = (
+        (f"processor time of a classified frame / bare invoke ({classified} frames)", "loop_ratio", "{:.3f}"),
+        ("processor time of a classified frame, µs", "classified_frame_us", "{:.0f}"),
+        ("processor time of the bare invoke, µs", "bare_invoke_us", "{:.0f}"),
+        (f"processor time of an idle frame, µs ({idle} frames)", "idle_frame_us", "{:.0f}"),
+        ("start of the process to its first label, s", "start_to_first_label_s", "{:.3f}"),
+    )
+    for title, key, form in rows:
+        spread = figures[key]
+        table.add_row(title, *(form.format(spread[part]) for part in ("median", "min", "max")))
+    table.add_row("largest resident memory of run, MB", f"{figures['peak_memory_mb']:.0f}", "", "")
+    Console().print(table)
