@@ -62,13 +62,15 @@ check: setup  ## formatting, lint, types, import layers, schema; changes no file
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/edge-sorter config schema | diff - config/schema.json
+	$(BIN)/edge-sorter config default | diff - config/default.yaml
 
 fmt: setup  ## format the code and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: setup  ## write config/schema.json anew
+schema: setup  ## write config/schema.json and config/default.yaml anew
 	$(BIN)/edge-sorter config schema > config/schema.json
+	$(BIN)/edge-sorter config default > config/default.yaml
 
 model: setup-convert  ## train and package models/waste-mobilenetv2 from SORTER_DATA
 	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --output models/waste-mobilenetv2

@@ -18,6 +18,7 @@ from edge.errors import ConfigError
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.machine import Rules
+from edge.memory import settle
 from edge.paths import ledger_path, model_path
 from edge.pins import open_factory
 from edge.policy import VotePolicy
@@ -105,6 +106,7 @@ def open_session(config: Config, pace: Pace | None, watchers: Sequence[Watcher])
             policy=vote_policy(config, bundle),
         )
         runtime = Runtime(parts, rules, _boot_body(config, classifier), watchers)
+        settle()
         yield Session(runtime, parts, truth)
 
 

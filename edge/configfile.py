@@ -57,7 +57,8 @@ def parse_config(text: str, name: str) -> Config:
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
         raise ConfigError(f"{name}:{line}: no valid YAML ({exc.problem}); mend the line") from exc
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as exc:
+        # PyYAML's constructors raise anything for a tag that its value does not fit, such as `!!int ''`.
         raise ConfigError(f"{name}: no valid YAML ({str(exc).splitlines()[0]}); mend the file") from exc
     if fields is None:
         return Config()
@@ -73,7 +74,9 @@ def parse_config(text: str, name: str) -> Config:
 
 def _explain(error: Any, root: yaml.Node | None, name: str) -> str:
     loc = tuple(str(part) for part in error["loc"])
-    where = f"{name}:{_line(root, loc)}"
+    # A rule about the whole file begins its message with the key that it speaks of.
+    subject = loc or tuple(error["msg"].removeprefix("Value error, ").split(" ")[0].split("."))
+    where = f"{name}:{_line(root, subject)}"
     dotted = ".".join(loc)
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key {dotted!r}{_guess(loc[-1], _known_keys(loc[:-1]))}; remove it or mend its name"

@@ -274,6 +274,7 @@ def _forget_item(machine: Machine) -> Machine:
         is_rearmed=False,
         empty_since_s=None,
         empty_frames=0,
+        fault=None,
     )
 
 
@@ -444,8 +445,7 @@ def _fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
 
 def _recover(machine: Machine, now_s: float) -> Step:
     body = {"reason": machine.fault, "after_s": round(now_s - machine.entered_s, 3)}
-    machine = _forget_item(machine)._replace(fault=None)
-    return _enter(machine, State.HOMING, now_s), (Emit("recovered", now_s, body), HomeGate())
+    return _enter(_forget_item(machine), State.HOMING, now_s), (Emit("recovered", now_s, body), HomeGate())
 
 
 def _pause(machine: Machine, reason: str, now_s: float) -> Step:

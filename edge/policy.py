@@ -55,7 +55,12 @@ def decide(votes: Sequence[Prediction], policy: VotePolicy, now_s: float, *, is_
     """
     frames = len(votes)
     if frames == 0:
-        return _unsure(DecisionKind.DEADLINE, policy, now_s, _Tally.empty(policy)) if is_late else None
+        return _blind(policy, now_s) if is_late else None
+    remaining = policy.max_frames - frames
+    needed = max(policy.min_frames, policy.agreement * policy.max_frames - ROUNDING)
+    if frames < policy.min_frames and 1 + remaining >= needed and not is_late:
+        # Too few to be sure, and enough to come: right after an inference every count saved is a cold cache spared.
+        return None
     tally = _Tally.of(votes, policy)
     agreeing = tally.counts[tally.leader]
     if (
@@ -64,27 +69,20 @@ def decide(votes: Sequence[Prediction], policy: VotePolicy, now_s: float, *, is_
         and tally.confidence >= policy.min_confidence
         and tally.margin >= policy.min_margin
     ):
-        return tally.decision(DecisionKind.CONFIDENT, tally.leader, now_s)
-    remaining = policy.max_frames - frames
-    needed = max(policy.min_frames, policy.agreement * policy.max_frames - ROUNDING)
+        return _decided(votes, tally, policy, DecisionKind.CONFIDENT, now_s)
     if remaining <= 0 or agreeing + remaining < needed:
-        return _unsure(DecisionKind.UNCERTAIN, policy, now_s, tally)
-    return _unsure(DecisionKind.DEADLINE, policy, now_s, tally) if is_late else None
+        return _decided(votes, tally, policy, DecisionKind.UNCERTAIN, now_s)
+    return _decided(votes, tally, policy, DecisionKind.DEADLINE, now_s) if is_late else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
-    counts: Mapping[str, int]
-    leader: str
-    label: str
-    confidence: float
-    margin: float
-    frames: int
-    classify_s: float
+    """What the votes come to, before it is known whether they suffice."""
 
-    @classmethod
-    def empty(cls, policy: VotePolicy) -> "_Tally":
-        return cls(dict.fromkeys(policy.bins, 0), policy.uncertain_route, "", 0.0, 0.0, 0, 0.0)
+    counts: dict[str, int]
+    sums: dict[str, float]
+    leader: str
+    frames: int
 
     @classmethod
     def of(cls, votes: Sequence[Prediction], policy: VotePolicy) -> "_Tally":
@@ -96,36 +94,57 @@ class _Tally:
             for route, mass in masses.items():
                 sums[route] += mass
         leader = max(policy.bins, key=lambda route: (counts[route], sums[route]))
-        runner_up = max((mass for route, mass in sums.items() if route != leader), default=0.0)
-        labels = votes[0].labels
-        totals = [sum(vote.probabilities[index] for vote in votes) for index in range(len(labels))]
-        # The label must belong to the route that won, even where another label is more probable by itself.
-        candidates = [index for index, label in enumerate(labels) if policy.routes[label] == leader]
-        best = max(candidates, key=totals.__getitem__)
-        frames = len(votes)
-        return cls(
-            counts=counts,
-            leader=leader,
-            label=labels[best],
-            confidence=sums[leader] / frames,
-            margin=(sums[leader] - runner_up) / frames,
-            frames=frames,
-            classify_s=sum(vote.elapsed_s for vote in votes),
-        )
+        return cls(counts, sums, leader, len(votes))
 
-    def decision(self, kind: DecisionKind, route: str, now_s: float) -> Decision:
-        return Decision(
-            t_s=now_s,
-            kind=kind,
-            label=self.label,
-            route=route,
-            confidence=self.confidence,
-            margin=self.margin,
-            votes=self.counts,
-            frames=self.frames,
-            classify_s=self.classify_s,
-        )
+    @property
+    def confidence(self) -> float:
+        """Mean probability of the leading route."""
+        return self.sums[self.leader] / self.frames
+
+    @property
+    def margin(self) -> float:
+        """Its lead over the next."""
+        others = (mass for route, mass in self.sums.items() if route != self.leader)
+        return (self.sums[self.leader] - max(others, default=0.0)) / self.frames
 
 
-def _unsure(kind: DecisionKind, policy: VotePolicy, now_s: float, tally: _Tally) -> Decision:
-    return tally.decision(kind, policy.uncertain_route, now_s)
+def _decided(
+    votes: Sequence[Prediction], tally: _Tally, policy: VotePolicy, kind: DecisionKind, now_s: float
+) -> Decision:
+    return Decision(
+        t_s=now_s,
+        kind=kind,
+        label=_best_label(votes, tally.leader, policy),
+        route=tally.leader if kind is DecisionKind.CONFIDENT else policy.uncertain_route,
+        confidence=tally.confidence,
+        margin=tally.margin,
+        votes=tally.counts,
+        frames=tally.frames,
+        classify_s=sum(vote.elapsed_s for vote in votes),
+    )
+
+
+def _best_label(votes: Sequence[Prediction], route: str, policy: VotePolicy) -> str:
+    """The most probable label of the route that won, even where another label is more probable by itself."""
+    labels = votes[0].labels
+    totals = {
+        label: sum(vote.probabilities[index] for vote in votes)
+        for index, label in enumerate(labels)
+        if policy.routes[label] == route
+    }
+    return max(totals, key=totals.__getitem__)
+
+
+def _blind(policy: VotePolicy, now_s: float) -> Decision:
+    """Not a single frame could be classified in time."""
+    return Decision(
+        t_s=now_s,
+        kind=DecisionKind.DEADLINE,
+        label="",
+        route=policy.uncertain_route,
+        confidence=0.0,
+        margin=0.0,
+        votes=dict.fromkeys(policy.bins, 0),
+        frames=0,
+        classify_s=0.0,
+    )

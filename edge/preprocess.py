@@ -17,6 +17,8 @@ __all__ = ["InputSpec", "Preprocessor", "check_image", "fit_frame", "resize_rgb"
 
 FRAME_SIDE_PX = 640
 """Longest side of the frames that models are trained on (a 640 x 480 camera)."""
+TIE = 1e-3
+"""Share of a step by which a value may miss a tie and still count as one: a model's scale is a 32-bit float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class InputSpec:
         """The tensor value of every pixel value: (256,), of `dtype`; ties round up, as in `p ^ 0x80`."""
         limits = np.iinfo(self.dtype)
         real = (np.arange(256, dtype=np.float64) - self.mean) / self.std
-        steps = np.floor(real / self.scale + self.zero_point + 0.5 + 1e-6)
+        steps = np.floor(real / self.scale + self.zero_point + 0.5 + TIE)
         return np.clip(steps, limits.min, limits.max).astype(self.dtype)
 
 
@@ -83,31 +85,35 @@ def resize_rgb(image: BgrImage, height: int, width: int) -> npt.NDArray[np.uint8
 
 
 class Preprocessor:
-    """Fills one reused input tensor. The tensor that a call returns is valid until the next call."""
+    """Fills an input tensor, the model's own or one of its own. It keeps its buffers from call to call."""
 
     def __init__(self, spec: InputSpec) -> None:
         self._size = (spec.width, spec.height)
         self._tensor = np.empty((1, spec.height, spec.width, 3), dtype=spec.dtype)
-        self._pixels = self._tensor[0].view(np.uint8)
+        self._rgb = np.empty((spec.height, spec.width, 3), dtype=np.uint8)
         self._resized = np.empty((spec.height, spec.width, 3), dtype=np.uint8)
         table = spec.quantization_table().view(np.uint8)
         every_pixel = np.arange(256, dtype=np.uint8)
         self._flip = next((np.uint8(bits) for bits in (0x00, 0x80) if (table == every_pixel ^ bits).all()), None)
         self._table = table
 
-    def __call__(self, image: BgrImage) -> npt.NDArray[Any]:
+    def __call__(self, image: BgrImage, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """Map an image to the input tensor.
 
         Args:
             image: (H, W, 3) uint8, BGR order, any size.
-        Returns: (1, height, width, 3) of the spec's dtype, RGB order; overwritten by the next call.
+            out: (1, height, width, 3) of the spec's dtype that is filled; without it, a buffer that the next call
+                overwrites.
+        Returns: `out` or that buffer, in RGB order.
         Raises: SourceError if image is not (H, W, 3) uint8.
         """
         check_image(image)
+        tensor = self._tensor if out is None else out
+        pixels = tensor[0].view(np.uint8)
         cv2.resize(image, self._size, dst=self._resized, interpolation=cv2.INTER_LINEAR)
-        cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=self._pixels)
+        cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=self._rgb)
         if self._flip is None:
-            cv2.LUT(self._pixels, self._table, dst=self._pixels)
-        elif self._flip:
-            np.bitwise_xor(self._pixels, self._flip, out=self._pixels)
-        return self._tensor
+            pixels[...] = cv2.LUT(self._rgb, self._table)
+        else:
+            np.bitwise_xor(self._rgb, self._flip, out=pixels)
+        return tensor

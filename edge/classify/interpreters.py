@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol
 
@@ -28,8 +28,7 @@ class Interpreter(Protocol):
     def invoke(self) -> None: ...
     def get_input_details(self) -> list[dict[str, Any]]: ...
     def get_output_details(self) -> list[dict[str, Any]]: ...
-    def set_tensor(self, tensor_index: int, value: npt.NDArray[Any]) -> None: ...
-    def get_tensor(self, tensor_index: int) -> npt.NDArray[Any]: ...
+    def tensor(self, tensor_index: int) -> Callable[[], npt.NDArray[Any]]: ...
 
 
 def resolve_runtime(wanted: Literal["auto", "litert", "tflite_runtime"]) -> RuntimeName:
@@ -47,10 +46,8 @@ def resolve_runtime(wanted: Literal["auto", "litert", "tflite_runtime"]) -> Runt
                 )
             return name
     packages = " nor ".join("ai-edge-litert" if name == "litert" else "tflite-runtime" for name in candidates)
-    neither = "neither " if len(candidates) > 1 else ""
-    raise ConfigError(
-        f"model.runtime is {wanted}, but {neither}{packages} is installed; install it in this environment"
-    )
+    missing = f"neither {packages} is installed" if len(candidates) > 1 else f"{packages} is not installed"
+    raise ConfigError(f"model.runtime is {wanted}, but {missing}; install it in this environment")
 
 
 def open_interpreter(runtime: RuntimeName, model: bytes, threads: int) -> Interpreter:

@@ -37,8 +37,10 @@ class TfliteClassifier:
         self._bundle = bundle
         self.runtime = resolve_runtime(runtime)
         self._interpreter = open_interpreter(self.runtime, bundle.model, threads)
-        self._input_index = _check_tensor(bundle, "input", self._interpreter.get_input_details())
-        self._output_index = _check_tensor(bundle, "output", self._interpreter.get_output_details())
+        input_index = _check_tensor(bundle, "input", self._interpreter.get_input_details())
+        output_index = _check_tensor(bundle, "output", self._interpreter.get_output_details())
+        self._input = self._interpreter.tensor(input_index)
+        self._output = self._interpreter.tensor(output_index)
         self._preprocess = Preprocessor(bundle.manifest.input.spec())
         self._weights = _softmax_table(bundle.manifest.output.scale, bundle.manifest.temperature)
         self.is_delegated = has_delegate(self._interpreter)
@@ -66,9 +68,10 @@ class TfliteClassifier:
             image: (H, W, 3) uint8 BGR of any size.
         Raises: SourceError if the image is not (H, W, 3) uint8.
         """
-        self._interpreter.set_tensor(self._input_index, self._preprocess(image))
+        # The input is written where the interpreter reads it. No view of a tensor may be alive during `invoke`.
+        self._preprocess(image, out=self._input())
         self._interpreter.invoke()
-        values: list[int] = self._interpreter.get_tensor(self._output_index)[0].tolist()
+        values: list[int] = self._output()[0].tolist()
         return values
 
     def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
@@ -78,7 +81,7 @@ class TfliteClassifier:
         top = max(logits)
         weights = [self._weights[top - logit] for logit in logits]
         total = sum(weights)
-        probabilities = tuple(weight / total for weight in weights)
+        probabilities = tuple([weight / total for weight in weights])
         return Prediction(t_s, self.labels, probabilities, time.perf_counter() - start_s)
 
     def close(self) -> None:

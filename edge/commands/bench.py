@@ -32,6 +32,7 @@ def run_bench(config: Path | None, model: Path | None, json_path: Path | None, r
         "rounds": rounds,
         "loop_ratio": _spread([one.ratio for one in loop]),
         "classified_frame_us": _spread([one.classified_us for one in loop]),
+        "gate_command_us": _spread([one.gate_us for one in loop]),
         "bare_invoke_us": _spread([one.invoke_us for one in loop]),
         "idle_frame_us": _spread([one.idle_us for one in loop]),
         "start_to_first_label_s": _spread(measure_start(folder, rounds)),
@@ -57,6 +58,7 @@ def _print(figures: dict[str, Any], classified: int, idle: int) -> None:
         (f"processor time of a classified frame / bare invoke ({classified} frames)", "loop_ratio", "{:.3f}"),
         ("processor time of a classified frame, µs", "classified_frame_us", "{:.0f}"),
         ("processor time of the bare invoke, µs", "bare_invoke_us", "{:.0f}"),
+        ("processor time of a decision's record and first command, µs", "gate_command_us", "{:.0f}"),
         (f"processor time of an idle frame, µs ({idle} frames)", "idle_frame_us", "{:.0f}"),
         ("start of the process to its first label, s", "start_to_first_label_s", "{:.3f}"),
     )

@@ -33,6 +33,14 @@ def check(
 
 
 @app.command()
+def default() -> None:
+    """Print the default configuration, every key with its unit."""
+    from edge.configdoc import default_yaml
+
+    typer.echo(default_yaml(), nl=False)
+
+
+@app.command()
 def schema() -> None:
     """Print the configuration's JSON Schema."""
     from edge.config import json_schema

@@ -1,5 +1,6 @@
 """`edge-sorter run`: open a session, sort until it ends, say what happened."""
 
+import io
 import json
 import logging
 import os
@@ -145,7 +146,8 @@ def _print_summary(tally: Tally, session: Session, config: Config, *, as_json: b
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=as_json, highlight=False)
+    stream, summary = sys.stderr if as_json else sys.stdout, io.StringIO()
+    console = Console(file=summary, force_terminal=stream.isatty() or None, highlight=False)
     wall_s = time.perf_counter() - tally.started_s
     items = sum(tally.routes.values())
     table = Table(title=f"{items} items in {tally.last_s:.0f} s of {config.source.spec}", show_header=False)
@@ -168,3 +170,9 @@ def _print_summary(tally: Tally, session: Session, config: Config, *, as_json: b
         )
     console.print(table)
     console.print(f"ledger: {ledger_path(config)}", soft_wrap=True)
+    try:
+        print(summary.getvalue(), end="", file=stream, flush=True)
+    except OSError:
+        # All is sorted and written down: a reader that went away is no error. What stands in the buffer would raise
+        # again when the interpreter ends.
+        sys.stdout = io.StringIO()

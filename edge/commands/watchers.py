@@ -1,5 +1,6 @@
 """Who looks on while the sorter runs: counters for the summary, plain lines, and the file of events."""
 
+import os
 import statistics
 import sys
 import time
@@ -102,13 +103,16 @@ class EventsFile(Silent):
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            is_torn = _ends_in_mid_line(path)
             self._file: IO[str] = path.open("a", encoding="utf-8")
         except OSError as exc:
             raise ConfigError(f"cannot write events to {path} ({exc.strerror}); check --events") from exc
+        self._prefix = "\n" if is_torn else ""
 
     def on_event(self, record: Mapping[str, Any]) -> None:
         try:
-            self._file.write(encode_record(record) + "\n")
+            self._file.write(self._prefix + encode_record(record) + "\n")
+            self._prefix = ""
             self._file.flush()
         except OSError as exc:
             raise LedgerError(
@@ -122,6 +126,15 @@ class EventsFile(Silent):
         except OSError:
             # Every line was flushed or reported; what is left cannot be.
             return
+
+
+def _ends_in_mid_line(path: Path) -> bool:
+    """True if a run that was killed left half a line: the next one must not be written behind it."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
 
 
 def describe_event(record: Mapping[str, Any]) -> str:

@@ -134,22 +134,30 @@ class ServoFlap:
     def _step(self, motion: "_Motion", now_s: float) -> None:
         motion.remaining -= 1
         share = 1.0 - motion.remaining / motion.steps
-        motion.commanded_deg = self._command(motion.from_deg + (motion.to_deg - motion.from_deg) * share)
+        self._command(motion.from_deg + (motion.to_deg - motion.from_deg) * share)
         is_there = motion.remaining == 0
-        if is_there and motion.target != HOME:
-            self._open_to = motion.target
+        if is_there:
+            self._position_deg = motion.commanded_deg = self._read_back()
+            if motion.target != HOME:
+                self._open_to = motion.target
         motion.next_s = max(motion.next_s + self._config.step_s, now_s) + (motion.dwell_s if is_there else 0.0)
 
-    def _command(self, angle_deg: float) -> float:
-        """Send an angle; returns the one that the device reports back."""
+    def _command(self, angle_deg: float) -> None:
         try:
-            self._servo.angle = angle_deg
-            self._position_deg = float(self._servo.angle)
+            # Rounding may lead a hair beyond the ends of the servo's reach.
+            self._servo.angle = min(max(angle_deg, self._servo.min_angle), self._servo.max_angle)
         except Exception as exc:  # every pin library has its own errors
             raise ActuatorError(
                 f"servo on GPIO{self._config.servo_pin} did not take {angle_deg:.1f} degrees: {exc}; check its wiring"
             ) from exc
-        return self._position_deg
+        self._position_deg = angle_deg
+
+    def _read_back(self) -> float:
+        """The angle that the device says it was given, in degrees."""
+        try:
+            return float(self._servo.angle)
+        except Exception as exc:  # every pin library has its own errors
+            raise ActuatorError(f"servo on GPIO{self._config.servo_pin} does not answer: {exc}") from exc
 
     def _release(self) -> None:
         try:

@@ -26,6 +26,9 @@ BLUR_CELLS = (13, 13)
 NEIGHBOURS = np.ones((3, 3), np.uint8)
 REFERENCE_FRAMES = 5
 """Quiet frames that make the first reference."""
+REACH = 1.0
+"""How far a place may leave the middle of its neighbours' range, in ranges. Half a range is the range itself; a fine
+line that falls into one cell after a knock, and into two before, goes beyond it."""
 NOISE_SIGMAS = 5.0
 """A change must also stand so many standard deviations above the picture's own noise."""
 SIGMA_OF_MAD = 1.4826
@@ -45,14 +48,13 @@ class LocalContrastDetector:
     def __init__(self, config: PresenceConfig) -> None:
         self._config = config
         self._reference: Plane | None = None
-        self._reference_blur: Plane = np.empty(0, np.float32)
-        self._reference_contrast: Plane = np.empty(0, np.float32)
-        self._reference_high: Plane = np.empty(0, np.float32)
-        self._reference_low: Plane = np.empty(0, np.float32)
+        self._reference_middle: Plane = np.empty(0, np.float32)
+        self._reference_reach: Plane = np.empty(0, np.float32)
         self._is_provisional = True
         self._quiet_frames = 0
+        self._averaged_frames = 0
         self._is_occupied = False
-        self._previous: tuple[float, Plane, Plane] | None = None
+        self._previous: tuple[float, Plane] | None = None
 
     def observe(self, frame: Frame, *, may_learn: bool) -> Presence:
         """Look at one frame; see `ports.PresenceDetector`."""
@@ -61,22 +63,24 @@ class LocalContrastDetector:
             self._previous = None
             self._quiet_frames = 0
             return Presence(frame.t_s, False, False, False, False, 0.0, 0.0)
-        blur = np.asarray(cv2.blur(thumb, BLUR_CELLS), np.float32)
-        contrast = thumb - blur
-        motion, noise = self._motion(blur, contrast)
+        light = _light(thumb)
+        contrast = thumb - light
+        motion, noise = self._motion(light, contrast)
         is_moving = motion > self._config.moving_share
+        if is_moving:
+            self._averaged_frames = 0
         cover = 0.0
         if self._reference is None:
-            self._begin_reference(thumb, blur, contrast, is_moving)
+            self._begin_reference(thumb, light, contrast, is_moving)
         else:
-            cover = self._cover(thumb, blur, contrast, noise, is_moving)
+            cover = self._cover(thumb, light, contrast, noise, is_moving)
         limit = self._config.empty_cover if self._is_occupied else self._config.occupied_cover
         was_occupied, self._is_occupied = self._is_occupied, cover > limit
         if was_occupied and not self._is_occupied:
             self._is_provisional = False
         if may_learn and not self._is_occupied and not is_moving and self._previous is not None:
-            self._learn(thumb, blur, contrast, frame.t_s - self._previous[0])
-        self._previous = (frame.t_s, blur, contrast)
+            self._learn(thumb, frame.t_s - self._previous[0])
+        self._previous = (frame.t_s, contrast / light)
         return Presence(
             t_s=frame.t_s,
             is_lit=True,
@@ -87,53 +91,53 @@ class LocalContrastDetector:
             motion=motion,
         )
 
-    def _motion(self, blur: Plane, contrast: Plane) -> tuple[float, float]:
+    def _motion(self, light: Plane, contrast: Plane) -> tuple[float, float]:
         """Share of the tray that changed since the last frame, and the standard deviation of the picture's noise."""
         if self._previous is None:
             return 1.0, 0.0
-        _, previous_blur, previous_contrast = self._previous
-        change = np.abs(contrast - previous_contrast * (blur / np.maximum(previous_blur, 1.0)))
+        change = np.asarray(cv2.absdiff(contrast, self._previous[1] * light))
         sample = change[::3, ::3].ravel()
         middle = sample.size // 2
-        noise = float(np.partition(sample, middle)[middle]) * SIGMA_OF_MAD
         # The median is noise only while most of the picture is at rest; a picture full of motion must not
         # raise its own bar.
-        noise = min(noise, self._config.contrast / 2)
+        noise = min(float(np.partition(sample, middle)[middle]) * SIGMA_OF_MAD, self._config.contrast)
         return _share(change > max(self._config.contrast, NOISE_SIGMAS * noise)), noise
 
-    def _cover(self, thumb: Plane, blur: Plane, contrast: Plane, noise: float, is_moving: bool) -> float:
-        gain = blur / self._reference_blur
-        high, low = self._reference_high * gain, self._reference_low * gain
-        excess = np.maximum(contrast - high, low - contrast)
+    def _cover(self, thumb: Plane, light: Plane, contrast: Plane, noise: float, is_moving: bool) -> float:
+        expected = self._reference_middle * light
+        excess = np.asarray(cv2.absdiff(contrast, expected)) - self._reference_reach * light
         changed = excess > max(self._config.contrast, NOISE_SIGMAS * noise / math.sqrt(2))
         cover = _share(changed)
         if self._is_provisional and cover > self._config.occupied_cover and not is_moving:
             left = float(np.abs(contrast[changed]).mean())
-            expected = float(np.abs((self._reference_contrast * gain)[changed]).mean())
-            if left < GHOST_CONTRAST * expected:
-                self._set_reference(thumb.copy(), blur, contrast)
+            if left < GHOST_CONTRAST * float(np.abs(expected[changed]).mean()):
+                self._set_reference(thumb.copy(), light, contrast)
                 return 0.0
         return cover
 
-    def _begin_reference(self, thumb: Plane, blur: Plane, contrast: Plane, is_moving: bool) -> None:
+    def _begin_reference(self, thumb: Plane, light: Plane, contrast: Plane, is_moving: bool) -> None:
         self._quiet_frames = 0 if is_moving else self._quiet_frames + 1
         if self._quiet_frames >= REFERENCE_FRAMES:
-            self._set_reference(thumb.copy(), blur, contrast)
+            self._set_reference(thumb.copy(), light, contrast)
 
-    def _learn(self, thumb: Plane, blur: Plane, contrast: Plane, elapsed_s: float) -> None:
+    def _learn(self, thumb: Plane, elapsed_s: float) -> None:
         if self._reference is None or elapsed_s <= 0:
             return
-        weight = 1.0 - math.exp(-elapsed_s / self._config.learn_s)
+        # After a disturbance the average starts anew: a picture that was knocked aside, blended with what it was, would
+        # be like neither.
+        self._averaged_frames += 1
+        weight = max(1.0 / self._averaged_frames, 1.0 - math.exp(-elapsed_s / self._config.learn_s))
         cv2.accumulateWeighted(thumb, self._reference, weight)
-        blurred = np.asarray(cv2.blur(self._reference, BLUR_CELLS), np.float32)
-        self._set_reference(self._reference, blurred, self._reference - blurred)
+        light = _light(self._reference)
+        self._set_reference(self._reference, light, self._reference - light)
 
-    def _set_reference(self, thumb: Plane, blur: Plane, contrast: Plane) -> None:
+    def _set_reference(self, thumb: Plane, light: Plane, contrast: Plane) -> None:
+        """Keep, as shares of the local light, the range of contrast that each place and its neighbours have."""
         self._reference = thumb
-        self._reference_blur = np.maximum(blur, 1.0)
-        self._reference_contrast = contrast
-        self._reference_high = np.asarray(cv2.dilate(contrast, NEIGHBOURS), np.float32)
-        self._reference_low = np.asarray(cv2.erode(contrast, NEIGHBOURS), np.float32)
+        relative = contrast / light
+        highest, lowest = cv2.dilate(relative, NEIGHBOURS), cv2.erode(relative, NEIGHBOURS)
+        self._reference_middle = np.asarray((highest + lowest) * 0.5, np.float32)
+        self._reference_reach = np.asarray((highest - lowest) * REACH, np.float32)
 
 
 def _thumbnail(image: BgrImage) -> Plane:
@@ -141,8 +145,13 @@ def _thumbnail(image: BgrImage) -> Plane:
     height, width = image.shape[:2]
     step = max(1, min(height // (2 * THUMB_HEIGHT), width // (2 * THUMB_WIDTH)))
     green = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
-    small = cv2.resize(green, (THUMB_WIDTH, THUMB_HEIGHT), interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32)
+    # Halving both sides is OpenCV's fastest average, and takes half of the noise away.
+    return cv2.resize(green, (THUMB_WIDTH, THUMB_HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _light(thumb: Plane) -> Plane:
+    """The local light: what is left of a picture without its edges and texture, at least one grey level."""
+    return np.asarray(np.maximum(cv2.blur(thumb, BLUR_CELLS), 1.0), np.float32)
 
 
 def _share(mask: npt.NDArray[np.bool_]) -> float:

@@ -11,6 +11,7 @@ from edge.render._canvas import (
     Canvas,
     Colour,
     between,
+    blocks,
     blur,
     chance,
     cloud,
@@ -35,15 +36,31 @@ def kraft(rng: np.random.Generator) -> Colour:
 
 
 def board(rng: np.random.Generator, height: int, width: int, base: Colour, is_fluted: bool = True) -> Array:
-    """A sheet of board: fibres, flutes that show through, stains. (h, w, 3) float32."""
+    """A sheet of board: fibres, flutes that show through, stains. (h, w, 3) uint8."""
     y, x = grid(height, width)
-    tone = 1.0 + 0.05 * cloud(rng, height, width, 90, 3) + 0.014 * grain(rng, height, width)
-    tone += 0.018 * fibre(rng, height, width, 9, chance(rng, 0.5))
+    tone = cloud(rng, height, width, 90, 3)
+    tone *= 0.05
+    tone += 1.0
+    for rows in blocks(height):
+        tone[rows] += 0.014 * grain(rng, rows.stop - rows.start, width)
+    strands = fibre(rng, height, width, 9, chance(rng, 0.5))
+    strands *= 0.018
+    tone += strands
     if is_fluted:
         pitch = between(rng, 6.0, 11.0)
-        along = (x if chance(rng, 0.5) else y) + 1.5 * cloud(rng, height, width, 70, 1)
-        tone += between(rng, 0.012, 0.05) * np.sin(2 * np.pi * along / pitch)
-    return np.clip(np.asarray(base, np.float32) * tone[..., None], 0, 1).astype(np.float32)
+        axis = x if chance(rng, 0.5) else y
+        waves = cloud(rng, height, width, 70, 1)
+        waves *= 1.5
+        waves += axis
+        waves *= 2 * math.pi / pitch
+        np.sin(waves, out=waves)
+        waves *= between(rng, 0.012, 0.05)
+        tone += waves
+    sheet = np.empty((height, width, 3), np.uint8)
+    ink = 255 * np.asarray(base, np.float32)
+    for rows in blocks(height):
+        sheet[rows] = np.clip(np.rint(ink * tone[rows, :, None]), 0, 255)
+    return sheet
 
 
 def _printed(rng: np.random.Generator, sheet: Array) -> Array:
@@ -66,7 +83,9 @@ def _printed(rng: np.random.Generator, sheet: Array) -> Array:
     if chance(rng, 0.5):
         x, y = int(width * between(rng, 0.1, 0.5)), int(height * between(rng, 0.1, 0.7))
         text_lines(rng, image, x, y, x + width // 3, y + 40, 9, ink)
-    return np.asarray(sheet * (0.12 + 0.88 * image.astype(np.float32) / 255.0))
+    for rows in blocks(height):
+        image[rows] = np.rint(sheet[rows] * (0.12 + image[rows] * np.float32(0.88 / 255)))
+    return image
 
 
 def _tape(rng: np.random.Generator, canvas: Canvas, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -81,7 +100,8 @@ def _tape(rng: np.random.Generator, canvas: Canvas, start: tuple[float, float], 
         canvas.ink(strip * 0.6, hsv(0.09, 0.5, 0.5))
     else:
         canvas.ink(strip * 0.35, hsv(0.11, 0.2, 0.92))
-    canvas.ink(strip * np.clip(cloud(rng, height, width, 30), 0, 1) * 0.35, (0.95, 0.97, 1.0))
+    strip *= np.clip(cloud(rng, height, width, 30), 0, 1)
+    canvas.ink(strip * 0.35, (0.95, 0.97, 1.0))
 
 
 def _edge_lines(canvas: Canvas, points: Array, base: Colour, rng: np.random.Generator) -> None:
@@ -94,7 +114,7 @@ def _edge_lines(canvas: Canvas, points: Array, base: Colour, rng: np.random.Gene
     y, x = grid(height, width)
     holes = 0.5 + 0.5 * np.sin((x + y) * 0.9)
     pale = scaled(base, 1.18)
-    canvas.ink(rim, np.asarray(pale, np.float32) * (1.0 - 0.5 * holes * rim)[..., None])
+    canvas.ink(rim, pale, 1.0 - 0.5 * holes * rim)
 
 
 def piece(rng: np.random.Generator) -> Canvas:
@@ -152,7 +172,7 @@ def carton(rng: np.random.Generator) -> Canvas:
         sheet = plain if light == 1.0 else plain[::-1]
         if light > 0.66 and chance(rng, 0.65):
             sheet = _printed(rng, sheet)
-        canvas.over(polygon(size, size, ragged(rng, corners, 30, 0.6)), sheet * light)
+        canvas.over(polygon(size, size, ragged(rng, corners, 30, 0.6)), sheet, light)
     seam = y0 + deep * between(rng, 0.45, 0.55)
     canvas.ink(stroke(size, size, [(x0, seam), (x0 + wide, seam)], 2) * 0.65, scaled(base, 0.35))
     if chance(rng, 0.7):
@@ -211,8 +231,8 @@ def open_box(rng: np.random.Generator) -> Canvas:
         out = np.asarray(away, float) * reach
         quad = [tuple(a), tuple(b), tuple(b + out - run * pinch), tuple(a + out + run * pinch)]
         light = between(rng, 0.72, 1.08)
-        sheet = (fluted if index % 2 == 0 else fluted.swapaxes(0, 1)) * light
-        canvas.over(polygon(size, size, ragged(rng, quad, 25, 0.8)), np.clip(sheet, 0, 1))
+        sheet = fluted if index % 2 == 0 else fluted.swapaxes(0, 1)
+        canvas.over(polygon(size, size, ragged(rng, quad, 25, 0.8)), sheet, light)
         canvas.ink(stroke(size, size, [start, end], 2) * 0.6, scaled(base, 0.5))
     depth = between(rng, 0.55, 0.8)
     skew = (between(rng, -14, 14), between(rng, -14, 14))
@@ -225,8 +245,8 @@ def open_box(rng: np.random.Generator) -> Canvas:
     for index in range(4):
         after = (index + 1) % 4
         wall = [rim[index], rim[after], floor[after], floor[index]]
-        canvas.over(polygon(size, size, wall), smooth * between(rng, 0.35, 0.75))
-    canvas.over(polygon(size, size, floor), smooth[::-1] * between(rng, 0.4, 0.62))
+        canvas.over(polygon(size, size, wall), smooth, between(rng, 0.35, 0.75))
+    canvas.over(polygon(size, size, floor), smooth[::-1], between(rng, 0.4, 0.62))
     canvas.ink(stroke(size, size, [floor[0], floor[2]], 2) * 0.15, (0.1, 0.1, 0.1))
     return canvas
 

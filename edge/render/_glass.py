@@ -61,7 +61,8 @@ def _paper_label(canvas: Canvas, solid: Solid, rng: np.random.Generator, start: 
     front = np.clip((between(rng, 0.8, 1.0) - np.abs(solid.u)) * 30, 0, 1)
     canvas.over(
         solid.band(start, stop) * front,
-        solid.wrap(art, start, stop, turn) * (0.5 + 0.45 * solid.facing)[..., None],
+        solid.wrap(art, start, stop, turn),
+        0.5 + 0.45 * solid.facing,
     )
 
 
@@ -100,12 +101,16 @@ def _bottle(rng: np.random.Generator, tint: Light, wall: float, dark: float) -> 
         _paper_label(canvas, solid, rng, shoulder + 0.06, between(rng, 0.78, 0.92))
     if chance(rng, 0.25):
         art = artwork(rng, 60, 200)
-        canvas.over(solid.band(0.12, shoulder * 0.62), solid.wrap(art, 0.12, shoulder * 0.62, 0.4) * 0.9)
+        canvas.over(
+            solid.band(0.12, shoulder * 0.62),
+            solid.wrap(art, 0.12, shoulder * 0.62, 0.4),
+            np.full(solid.shape, 0.9, np.float32),
+        )
     reflections(canvas, solid, rng, between(rng, 0.6, 1.0), between(rng, 0.6, 1.1))
     _mouth(canvas, solid, rng, tint)
     if chance(rng, 0.3):
         cap = vivid(rng)
-        canvas.over(solid.band(0.0, 0.055), np.asarray(cap, np.float32) * (0.45 + 0.6 * solid.facing)[..., None])
+        canvas.over(solid.band(0.0, 0.055), cap, 0.45 + 0.6 * solid.facing)
         canvas.over(solid.end(True), scaled(cap, 1.15))
     return canvas
 
@@ -156,7 +161,7 @@ def jar(rng: np.random.Generator) -> Canvas:
     if chance(rng, 0.3):
         lid = hsv(between(rng, 0, 1), between(rng, 0.0, 0.8), between(rng, 0.5, 0.9))
         cover = solid.band(0.0, 30 / length)
-        canvas.over(cover, np.asarray(lid, np.float32) * (0.4 + 0.6 * solid.facing)[..., None])
+        canvas.over(cover, lid, 0.4 + 0.6 * solid.facing)
         canvas.over(solid.end(True), scaled(lid, 1.05, 0.05))
         canvas.ink((solid.end(True, 0.86) - solid.end(True, 0.8)) * 0.4, scaled(lid, 0.5))
     else:

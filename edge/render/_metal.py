@@ -12,6 +12,7 @@ from edge.render._canvas import (
     Canvas,
     between,
     blob,
+    blocks,
     blur,
     chance,
     chrome,
@@ -40,27 +41,37 @@ def _bare(rng: np.random.Generator) -> Array:
 
 def _mirror(rng: np.random.Generator, solid: Solid) -> Array:
     """The room mirrored in a cylinder, brushed round it, (h, w)."""
-    waver = 0.05 * cloud(rng, *solid.shape, 60, 2)
-    room = chrome(rng, np.clip(solid.u + waver, -1, 1), 9 + pick(rng, 6), between(rng, 0.8, 1.3))
-    return room * (1 + 0.03 * fibre(rng, *solid.shape, 15, False)) * (0.35 + 0.65 * np.sqrt(solid.facing))
+    bent = cloud(rng, *solid.shape, 60, 2)
+    bent *= 0.05
+    bent += solid.u
+    np.clip(bent, -1, 1, out=bent)
+    room = chrome(rng, bent, 9 + pick(rng, 6), between(rng, 0.8, 1.3))
+    brushed = fibre(rng, *solid.shape, 15, False)
+    for rows in blocks(len(room)):
+        room[rows] *= (1 + 0.03 * brushed[rows]) * (0.35 + 0.65 * np.sqrt(solid.facing[rows]))
+    return room
 
 
 def _disc_sheen(rng: np.random.Generator, solid: Solid, is_top: bool) -> Array:
     """The fan of light on a turned metal disc, (h, w), about 0.4..1."""
     y, x = grid(*solid.shape)
     middle = solid.top + (0.0 if is_top else solid.length_px)
-    angle = np.arctan2((y - middle) / max(solid.tilt, 0.05), x - solid.cx)
-    fan = np.cos(2 * (angle - between(rng, 0, math.pi)))
-    return np.asarray(0.68 + 0.24 * np.abs(fan) ** 3 + 0.05 * np.cos(5 * angle))
+    turn = between(rng, 0, math.pi)
+    sheen: Array = np.empty(solid.shape, np.float32)
+    for rows in blocks(len(sheen)):
+        angle = np.arctan2((y[rows] - middle) / max(solid.tilt, 0.05), x - solid.cx)
+        fan = np.abs(np.cos(2 * (angle - turn)))
+        sheen[rows] = 0.68 + 0.24 * fan**3 + 0.05 * np.cos(5 * angle)
+    return sheen
 
 
 def _can_lid(canvas: Canvas, solid: Solid, rng: np.random.Generator, metal: Array) -> None:
     """A drinks can's end with rim, panel, tab and mouth."""
     height, width = canvas.shape
-    sheen = _disc_sheen(rng, solid, True)[..., None] * metal
-    canvas.over(solid.end(True), np.clip(sheen * 1.15, 0, 1))
+    sheen = _disc_sheen(rng, solid, True)
+    canvas.over(solid.end(True), metal * 1.15, sheen)
     canvas.ink(solid.end(True, 0.92) * 0.75, metal * 0.35)
-    canvas.ink(solid.end(True, 0.86), np.clip(sheen, 0, 1))
+    canvas.ink(solid.end(True, 0.86), metal, sheen)
     flat = solid.tilt * solid.top_radius_px
     if flat < 9:
         return
@@ -89,11 +100,11 @@ def _can(rng: np.random.Generator) -> tuple[Canvas, Array]:
     canvas = Canvas(*solid.shape)
     metal = _bare(rng)
     room = _mirror(rng, solid)
-    canvas.over(solid.mask, np.clip(metal * room[..., None], 0, 1))
+    canvas.over(solid.mask, metal, room)
     art = artwork(rng, int(length), int(radius * 5.5), None if chance(rng, 0.8) else (0.75, 0.76, 0.77))
     print_mask = solid.band(9 / length, 1 - 16 / length)
-    lacquer = solid.wrap(art, 0.05, 0.95, between(rng, 0, 1)) * (0.25 + 0.85 * np.clip(room, 0, 1.1))[..., None]
-    canvas.ink(print_mask * between(rng, 0.86, 0.97), np.clip(lacquer, 0, 1))
+    lacquer = solid.wrap(art, 0.05, 0.95, between(rng, 0, 1))
+    canvas.ink(print_mask * between(rng, 0.86, 0.97), lacquer, 0.25 + 0.85 * np.clip(room, 0, 1.1))
     for _ in range(2):
         canvas.shine(solid.strip(between(rng, -0.8, 0.8), between(rng, 0.03, 0.1)) * between(rng, 0.35, 0.8))
     _can_lid(canvas, solid, rng, metal)
@@ -122,16 +133,15 @@ def crushed_can(rng: np.random.Generator) -> Canvas:
     push = kink * np.sin(y / height * math.pi * between(rng, 1.0, 2.2) + between(rng, 0, 6))
     squeeze = 1.0 + between(rng, 0.1, 0.4) * np.cos(y / height * 2 * math.pi * between(rng, 0.7, 1.6))
     wild = 7 * cloud(rng, height, width, 45, 2)
-    map_x = (width / 2 + (x - width / 2) * squeeze + push + wild).astype(np.float32)
-    map_y = (
-        height / 2 + (y - height / 2) * between(rng, 1.0, 1.25) + 10 * cloud(rng, height, width, 60, 1) + 0 * x
-    ).astype(np.float32)
-    layer = np.dstack([canvas.bgr * canvas.alpha[..., None], canvas.alpha]).astype(np.float32)
-    bent = np.asarray(cv2.remap(layer, map_x, map_y, cv2.INTER_LINEAR))
-    out = Canvas(height, width)
-    out.alpha = bent[..., 3]
-    out.bgr = bent[..., :3] / np.maximum(out.alpha, 1e-4)[..., None]
-    return out
+    map_x = wild
+    map_x += width / 2 + push
+    map_x += (x - width / 2) * squeeze
+    stretch = between(rng, 1.0, 1.25)
+    map_y = cloud(rng, height, width, 60, 1)
+    map_y *= 10
+    map_y += height / 2 + (y - height / 2) * stretch
+    canvas.bend(map_x, map_y)
+    return canvas
 
 
 def food_tin(rng: np.random.Generator) -> Canvas:
@@ -142,27 +152,27 @@ def food_tin(rng: np.random.Generator) -> Canvas:
     canvas = Canvas(height, width)
     metal = _bare(rng)
     room = _mirror(rng, solid)
-    canvas.over(solid.mask, np.clip(metal * room[..., None], 0, 1))
+    canvas.over(solid.mask, metal, room)
     pitch = between(rng, 9, 15)
     ribs = np.sin(solid.t * 2 * math.pi / pitch) * solid.band(0.2, 0.8)
     canvas.shade(np.clip(1 + 0.22 * ribs, 0, 2))
     if chance(rng, 0.6):
         art = artwork(rng, int(length), int(radius * 5.5))
-        label = solid.wrap(art, 0.06, 0.94, between(rng, 0, 1)) * (0.4 + 0.6 * solid.facing)[..., None]
-        canvas.ink(solid.band(0.06, 0.94), label)
+        label = solid.wrap(art, 0.06, 0.94, between(rng, 0, 1))
+        canvas.ink(solid.band(0.06, 0.94), label, 0.4 + 0.6 * solid.facing)
         canvas.shine(solid.strip(between(rng, -0.6, 0.6), 0.12) * 0.3)
     else:
         canvas.shine(solid.strip(between(rng, -0.7, 0.7), 0.06) * 0.6)
     for at in (0.02, 0.98):
         seam = np.exp(-(((solid.t - at * length) / 2.5) ** 2)) * solid.mask
-        canvas.ink(seam * 0.8, np.clip(metal * (0.5 + 0.7 * room)[..., None], 0, 1))
-    sheen = _disc_sheen(rng, solid, True)[..., None] * metal
-    canvas.over(solid.end(True), np.clip(sheen * 1.2, 0, 1))
+        canvas.ink(seam * 0.8, metal, 0.5 + 0.7 * room)
+    sheen = _disc_sheen(rng, solid, True)
+    canvas.over(solid.end(True), metal * 1.2, sheen)
     if chance(rng, 0.45):
-        canvas.ink(solid.end(True, 0.94), np.clip(sheen * 0.35, 0, 1))
+        canvas.ink(solid.end(True, 0.94), metal * 0.35, sheen)
         y, _ = grid(height, width)
         deep = np.clip((y - solid.top) / (solid.tilt * radius) * 0.5 + 0.4, 0, 1)
-        canvas.ink(solid.end(True, 0.94) * deep * 0.8, np.clip(metal * room[..., None] * 0.9, 0, 1))
+        canvas.ink(solid.end(True, 0.94) * deep * 0.8, metal * 0.9, room)
     else:
         for ring in (0.93, 0.82, 0.7, 0.45):
             canvas.ink((solid.end(True, ring) - solid.end(True, ring - 0.035)) * 0.55, metal * 0.4)
@@ -175,8 +185,13 @@ def _foil(canvas: Canvas, rng: np.random.Generator, cells: int, metal: Array) ->
     height, width = canvas.shape
     slope, ridge = facets(rng, height, width, cells)
     fine, fine_ridge = facets(rng, height, width, cells * 3)
-    room = 0.7 * chrome(rng, np.clip(slope * 0.9, -1, 1), 6, 1.3) + 0.28 + 0.2 * slope + 0.14 * fine
-    canvas.ink(np.ones((height, width), np.float32), np.clip(metal * room[..., None], 0, 1))
+    room = chrome(rng, np.clip(slope * 0.9, -1, 1), 6, 1.3)
+    room *= 0.7
+    room += 0.28
+    room += 0.2 * slope
+    room += 0.14 * fine
+    del slope, fine
+    canvas.ink(np.ones((height, width), np.float32), metal, room)
     canvas.ink(np.clip(0.7 * ridge + 0.35 * fine_ridge, 0, 0.9), (0.98, 0.98, 0.98))
     canvas.shade(1 + 0.02 * grain(rng, height, width))
 
@@ -197,7 +212,7 @@ def foil_tray(rng: np.random.Generator) -> Canvas:
     angle = np.arctan2((y - height / 2) * width / height, x - width / 2)
     flutes = np.sin(angle * (50 + pick(rng, 40)))
     lamp = np.cos(angle - between(rng, 0, 6.28))
-    canvas.ink(side * 0.85, np.clip(metal * (0.55 + 0.22 * flutes + 0.22 * lamp)[..., None], 0, 1))
+    canvas.ink(side * 0.85, metal, 0.55 + 0.22 * flutes + 0.22 * lamp)
     canvas.ink(floor * 0.72, metal * between(rng, 0.6, 0.85))
     edge = blur(np.abs(np.asarray(cv2.Laplacian(blur(inner + floor, 1.0), cv2.CV_32F))), 0.8)
     canvas.ink(np.clip(edge * 2.0, 0, 0.8), (0.98, 0.98, 0.98))
@@ -233,11 +248,10 @@ def lid(rng: np.random.Generator) -> Canvas:
     canvas = Canvas(height, width)
     metal = _bare(rng)
     room = _mirror(rng, solid)
-    canvas.over(solid.mask, np.clip(metal * room[..., None] * 0.8, 0, 1))
+    canvas.over(solid.mask, metal * 0.8, room)
     is_painted = chance(rng, 0.35)
     face = np.asarray(vivid(rng), np.float32) if is_painted else metal
-    sheen = _disc_sheen(rng, solid, True)[..., None] * face
-    canvas.over(solid.end(True), np.clip(sheen * 1.15, 0, 1))
+    canvas.over(solid.end(True), face * 1.15, _disc_sheen(rng, solid, True))
     for ring in sorted((between(rng, 0.25, 0.96) for _ in range(3 + pick(rng, 3))), reverse=True):
         canvas.ink((solid.end(True, ring) - solid.end(True, ring - 0.02)) * 0.6, face * 0.4)
         canvas.shine((solid.end(True, ring - 0.02) - solid.end(True, ring - 0.04)) * 0.6)

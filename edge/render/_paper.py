@@ -13,6 +13,7 @@ from edge.render._canvas import (
     Colour,
     between,
     blob,
+    blocks,
     blur,
     chance,
     cloud,
@@ -45,8 +46,11 @@ def _photo(rng: np.random.Generator, height: int, width: int, is_grey: bool) -> 
     low, high = np.asarray(vivid(rng), np.float32), np.asarray(vivid(rng), np.float32)
     if is_grey:
         low, high = np.full(3, 0.15, np.float32), np.full(3, 0.85, np.float32)
-    mix = low + (high - low) * np.clip(tone, 0, 1)[..., None]
-    return np.clip(mix * 255, 0, 255).astype(np.uint8)
+    photo = np.empty((height, width, 3), np.uint8)
+    for rows in blocks(height):
+        mix = low + (high - low) * np.clip(tone[rows], 0, 1)[..., None]
+        photo[rows] = np.clip(mix * 255, 0, 255)
+    return photo
 
 
 def _lay(rng: np.random.Generator, page: Array, roughness: float, jitter_px: float) -> Canvas:
@@ -55,7 +59,7 @@ def _lay(rng: np.random.Generator, page: Array, roughness: float, jitter_px: flo
     pad = 14
     height, width = inner_h + 2 * pad, inner_w + 2 * pad
     canvas = Canvas(height, width)
-    sheet = np.asarray(cv2.copyMakeBorder(page, pad, pad, pad, pad, cv2.BORDER_REPLICATE)).astype(np.float32) / 255
+    sheet = np.asarray(cv2.copyMakeBorder(page, pad, pad, pad, pad, cv2.BORDER_REPLICATE))
     wobble = [between(rng, -9, 9) for _ in range(8)]
     corners = [
         (pad + wobble[0], pad + wobble[1]),
@@ -68,7 +72,11 @@ def _lay(rng: np.random.Generator, page: Array, roughness: float, jitter_px: flo
     canvas.shade(1 + roughness * 0.5 * cloud(rng, height, width, 130, 2))
     if roughness > 0.12:
         slope, ridge = facets(rng, height, width, 8 + pick(rng, 16))
-        canvas.shade(1 + roughness * 0.6 * slope + 0.15 * ridge)
+        slope *= roughness * 0.6
+        slope += 0.15 * ridge
+        slope += 1
+        canvas.shade(slope)
+        del slope, ridge
     for _ in range(pick(rng, 3) + (1 if roughness > 0.1 else 0)):
         turn = math.pi / 2 * pick(rng, 2) + between(rng, -0.1, 0.1)
         across = (x - width / 2) * math.cos(turn) + (y - height / 2) * math.sin(turn) - between(rng, -40, 40)
@@ -155,9 +163,9 @@ def crumpled_ball(rng: np.random.Generator) -> Canvas:
     fine, _ = facets(rng, size, size, 150)
     y, x = grid(size, size)
     shift = 14 * blur(slope, 1.5)
-    warped = cv2.remap(page, (x + shift + 0 * y).astype(np.float32), (y + shift + 0 * x).astype(np.float32), 1)
+    warped = cv2.remap(page, x + shift, y + shift, cv2.INTER_LINEAR)
     outline = blob(rng, size / 2, size / 2, size * 0.4, size * 0.4, between(rng, 0.05, 0.13), 30)
-    canvas.over(polygon(size, size, outline), np.asarray(warped).astype(np.float32) / 255)
+    canvas.over(polygon(size, size, outline), np.asarray(warped))
     turn = between(rng, 0, 6.28)
     ball = ((x - size / 2) * math.cos(turn) + (y - size / 2) * math.sin(turn)) / size
     rim = np.hypot(x - size / 2, y - size / 2) / (size * 0.42)
@@ -201,7 +209,7 @@ def flyer(rng: np.random.Generator) -> Canvas:
     """A coloured leaflet: photograph, offers, fold down the middle."""
     height, width = int(between(rng, 260, 330)), int(between(rng, 180, 235))
     if chance(rng, 0.5):
-        page = (artwork(rng, height, width) * 255).astype(np.uint8)
+        page = artwork(rng, height, width)
     else:
         page = _blank(height, width, _white(rng))
         shapes(rng, page, 2, [vivid(rng), vivid(rng)])

@@ -33,7 +33,7 @@ def _cap(canvas: Canvas, solid: Solid, rng: np.random.Generator, stop: float, co
     """A ribbed screw cap over the upper end of a body."""
     ribs = 1 + 0.16 * np.sin(np.arcsin(solid.u) * between(rng, 22, 34))
     shade = (0.4 + 0.6 * solid.facing) * ribs
-    canvas.over(solid.band(0.0, stop), np.clip(np.asarray(colour, np.float32) * shade[..., None], 0, 1))
+    canvas.over(solid.band(0.0, stop), colour, shade)
     canvas.shine(solid.band(0.0, stop) * solid.strip(between(rng, -0.5, 0.5), 0.15) * 0.35)
     canvas.over(solid.end(True), scaled(colour, 1.1, 0.04))
     canvas.shade(1 - 0.4 * np.exp(-(((solid.t - stop * solid.length_px) / 1.6) ** 2)) * solid.mask)
@@ -46,12 +46,14 @@ def _squash(canvas: Canvas, rng: np.random.Generator, amount_px: float) -> Canva
     bow = amount_px * np.sin(y / height * math.pi * between(rng, 0.8, 2.0) + between(rng, 0, 6))
     middle = np.clip(np.sin(y / height * math.pi), 0, 1)
     squeeze = 1 + amount_px / 60 * middle * (0.5 + 0.5 * np.sin(y / height * between(rng, 5, 12)))
-    map_x = (width / 2 + (x - width / 2) * squeeze + bow + amount_px * 0.5 * cloud(rng, height, width, 50)) + 0 * y
-    map_y = y + amount_px * 0.5 * cloud(rng, height, width, 60, 1)
-    layer = np.dstack([canvas.bgr * canvas.alpha[..., None], canvas.alpha]).astype(np.float32)
-    bent = np.asarray(cv2.remap(layer, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR))
-    canvas.alpha = bent[..., 3]
-    canvas.bgr = bent[..., :3] / np.maximum(canvas.alpha, 1e-4)[..., None]
+    map_x = cloud(rng, height, width, 50)
+    map_x *= amount_px * 0.5
+    map_x += width / 2 + bow
+    map_x += (x - width / 2) * squeeze
+    map_y = cloud(rng, height, width, 60, 1)
+    map_y *= amount_px * 0.5
+    map_y += y
+    canvas.bend(map_x, map_y)
     return canvas
 
 
@@ -107,8 +109,8 @@ def pet_bottle(rng: np.random.Generator) -> Canvas:
         start = between(rng, 0.36, 0.46)
         stop = start + between(rng, 0.18, 0.34)
         art = artwork(rng, int((stop - start) * length) + 2, int(radius * 5.5))
-        lit = (0.45 + 0.55 * solid.facing)[..., None]
-        canvas.over(solid.band(start, stop) * 0.97, solid.wrap(art, start, stop, between(rng, 0, 1)) * lit)
+        lit = 0.45 + 0.55 * solid.facing
+        canvas.over(solid.band(start, stop) * 0.97, solid.wrap(art, start, stop, between(rng, 0, 1)), lit)
         slope, _ = facets(rng, *canvas.shape, 16)
         canvas.shade(1 + 0.16 * slope * solid.band(start, stop))
     reflections(canvas, solid, rng, between(rng, 0.4, 0.85), between(rng, 0.2, 0.8))
@@ -144,13 +146,13 @@ def cup(rng: np.random.Generator) -> Canvas:
             canvas.over(solid.band(0.3, 0.75) * 0.85, solid.wrap(art, 0.3, 0.75, between(rng, 0, 1)))
     else:
         colour = hsv(between(rng, 0, 1), between(rng, 0, 0.05), 0.95) if chance(rng, 0.45) else vivid(rng)
-        canvas.over(solid.mask, np.asarray(colour, np.float32) * matte(solid, rng, 0.5)[..., None])
+        canvas.over(solid.mask, colour, matte(solid, rng, 0.5))
         canvas.shade(1 + 0.1 * ribs)
         canvas.over(solid.end(True), scaled(colour, 1.06, 0.03))
         y, _ = grid(*canvas.shape)
         deep = 0.5 + 0.45 * np.clip((y - solid.top) / (solid.tilt * top) * 0.5 + 0.5, 0, 1)
         inside = (0.94, 0.94, 0.94) if chance(rng, 0.6) else colour
-        canvas.ink(solid.end(True, 0.93), np.asarray(inside, np.float32) * deep[..., None])
+        canvas.ink(solid.end(True, 0.93), inside, np.broadcast_to(deep, canvas.shape))
     reflections(canvas, solid, rng, between(rng, 0.3, 0.7), 0.4)
     if chance(rng, 0.35):
         _squash(canvas, rng, between(rng, 4, 14))
@@ -199,11 +201,11 @@ def detergent_bottle(rng: np.random.Generator) -> Canvas:
     y0, y1 = int(height * between(rng, 0.46, 0.52)), int(height * between(rng, 0.84, 0.93))
     wide = half * waist * between(rng, 0.72, 0.86)
     art = artwork(rng, y1 - y0, int(2 * wide))
-    sheet = np.zeros((height, width, 3), np.float32)
+    sheet = np.zeros((height, width, 3), np.uint8)
     x0 = int(mid - wide)
     sheet[y0:y1, x0 : x0 + art.shape[1]] = art
     label = rounded(height, width, mid - wide + 1, y0 + 1, mid + wide - 2, y1 - 2, between(rng, 6, 30))
-    canvas.ink(label * (canvas.alpha > 0.5), sheet * (0.6 + 0.4 * dome)[..., None])
+    canvas.ink(label * (canvas.alpha > 0.5), sheet, 0.6 + 0.4 * dome)
     y, x = grid(height, width)
     gloss = np.exp(-(((x - mid - side * half * 0.5) / 7) ** 2)) * np.clip((y / height - 0.25) * 6, 0, 1)
     canvas.shine(gloss * between(rng, 0.25, 0.6) * body * np.clip(0.8 + cloud(rng, height, width, 60), 0, 1))
@@ -212,7 +214,7 @@ def detergent_bottle(rng: np.random.Generator) -> Canvas:
     lid = rounded(height, width, mid + top_lean - neck * 1.2, 8, mid + top_lean + neck * 1.2, height * 0.15, 7)
     across = (x - mid - top_lean) / (neck * 1.25)
     shade = (0.5 + 0.55 * np.sqrt(np.clip(1 - across**2, 0, 1))) * (1 + 0.08 * np.sin(x * 1.4))
-    canvas.over(lid, np.clip(np.asarray(cap, np.float32) * (shade + 0 * y)[..., None], 0, 1))
+    canvas.over(lid, cap, np.broadcast_to(shade, canvas.shape))
     return canvas
 
 
@@ -239,7 +241,7 @@ def clear_tray(rng: np.random.Generator) -> Canvas:
     if chance(rng, 0.45):
         sw, sh = int(width * between(rng, 0.3, 0.45)), int(height * between(rng, 0.25, 0.4))
         sx, sy = int(between(rng, 40, width - sw - 40)), int(between(rng, 40, height - sh - 40))
-        sheet = np.zeros((height, width, 3), np.float32)
+        sheet = np.zeros((height, width, 3), np.uint8)
         sheet[sy : sy + sh, sx : sx + sw] = artwork(rng, sh, sw)
         canvas.over(rounded(height, width, sx + 1, sy + 1, sx + sw - 2, sy + sh - 2, between(rng, 5, sh / 2)), sheet)
     return canvas
@@ -256,7 +258,7 @@ def tub(rng: np.random.Generator) -> Canvas:
     canvas = Canvas(*solid.shape)
     colour = hsv(between(rng, 0, 1), between(rng, 0, 0.06), 0.96) if chance(rng, 0.6) else vivid(rng)
     art = artwork(rng, 80, int(size * 2.6), colour)
-    canvas.over(solid.mask, solid.wrap(art, 0.1, 1.0, between(rng, 0, 1)) * matte(solid, rng, 0.5)[..., None])
+    canvas.over(solid.mask, solid.wrap(art, 0.1, 1.0, between(rng, 0, 1)), matte(solid, rng, 0.5))
     canvas.over(solid.end(True), scaled(colour, 1.03))
     edge = np.clip(solid.end(True, 0.97) - solid.end(True, 0.91), 0, 1)
     canvas.shade(1 - 0.22 * edge)
@@ -264,7 +266,7 @@ def tub(rng: np.random.Generator) -> Canvas:
     inside = solid.end(True, 0.9)
     lamp = between(rng, 0, 6.28)
     fall = ((x - solid.cx) * math.cos(lamp) + (y - solid.top) * math.sin(lamp)) / size
-    canvas.ink(inside, np.asarray(colour, np.float32) * np.clip(0.8 + 0.45 * fall, 0.4, 1)[..., None])
+    canvas.ink(inside, colour, np.clip(0.8 + 0.45 * fall, 0.4, 1))
     floor = solid.end(True, between(rng, 0.6, 0.72))
     canvas.shade(1 - 0.16 * np.clip(blur(floor, 2.0), 0, 1))
     canvas.shade(1 - 0.25 * np.clip(np.abs(blur(floor, 1.0) - blur(floor, 3.0)) * 3, 0, 1))

@@ -87,7 +87,7 @@ def shapes(rng: np.random.Generator, image: Array, count: int, inks: list[Colour
 def artwork(rng: np.random.Generator, height: int, width: int, base: Colour | None = None) -> Array:
     """The printed face of a package.
 
-    Returns: (h, w, 3) float32, 0..1, BGR.
+    Returns: (h, w, 3) uint8 BGR.
     """
     ground = vivid(rng) if base is None else base
     image = np.empty((height, width, 3), np.uint8)
@@ -105,4 +105,4 @@ def artwork(rng: np.random.Generator, height: int, width: int, base: Colour | No
     if chance(rng, 0.4):
         code_w = max(20, int(width * 0.22))
         barcode(rng, image, pick(rng, max(1, width - code_w)), pick(rng, max(1, height - 40)), code_w, 30)
-    return image.astype(np.float32) / 255.0
+    return image

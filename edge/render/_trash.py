@@ -12,6 +12,7 @@ from edge.render._canvas import (
     Colour,
     between,
     blob,
+    blocks,
     blur,
     chance,
     chrome,
@@ -43,10 +44,18 @@ def _film(canvas: Canvas, rng: np.random.Generator, cells: int, gloss: float) ->
     height, width = canvas.shape
     slope, ridge = facets(rng, height, width, cells)
     fine, fine_ridge = facets(rng, height, width, cells * 3)
-    mixed = np.clip(slope * 0.8 + fine * 0.3, -1, 1)
+    mixed = slope * 0.8
+    mixed += fine * 0.3
+    np.clip(mixed, -1, 1, out=mixed)
+    del slope, fine
     canvas.shade(np.clip(1 + 0.42 * mixed, 0.3, 1.5))
-    glint = np.clip(chrome(rng, mixed, 13, 1.4) - 0.8, 0, 1) * 2.2
-    canvas.ink(np.clip(glint * gloss + (ridge + 0.4 * fine_ridge) * 0.5 * gloss, 0, 0.85), (0.97, 0.98, 1.0))
+    glint = chrome(rng, mixed, 13, 1.4)
+    del mixed
+    for rows in blocks(height):
+        bright = np.clip(glint[rows] - 0.8, 0, 1) * (2.2 * gloss)
+        bright += (ridge[rows] + 0.4 * fine_ridge[rows]) * (0.5 * gloss)
+        np.clip(bright, 0, 0.85, out=glint[rows])
+    canvas.ink(glint, (0.97, 0.98, 1.0))
 
 
 def wrapper(rng: np.random.Generator) -> Canvas:
@@ -110,9 +119,9 @@ def crisp_bag(rng: np.random.Generator) -> Canvas:
         cut = height * between(rng, 0.1, 0.25)
         torn = ragged(rng, [(0, 0), (width, 0), (width, cut), (0, cut * between(rng, 0.6, 1.3))], 12, 5)
         canvas.ink(polygon(height, width, torn), (0.75, 0.76, 0.77))
-    seals = (np.minimum(y, height - y) < 30) * 1.0
-    canvas.shade(1 + 0.14 * np.sin(y * 1.5) * seals + 0 * x)
-    canvas.shade(1.05 - 0.35 * (np.abs(x - width / 2) / (width / 2)) ** 3 + 0 * y)
+    seals = (np.minimum(y, height - y) < 30) * np.float32(1.0)
+    canvas.shade(1 + 0.14 * np.sin(y * 1.5) * seals)
+    canvas.shade(1.05 - 0.35 * (np.abs(x - width / 2) / (width / 2)) ** 3)
     _film(canvas, rng, 20 + pick(rng, 24), between(rng, 0.5, 1.0))
     return canvas
 
@@ -164,18 +173,18 @@ def coffee_pod(rng: np.random.Generator) -> Canvas:
         lamp = between(rng, 0, 6.28)
         fall = ((x - cx) * math.cos(lamp) + (y - cy) * math.sin(lamp)) / radius
         ring = ellipse(size, size, cx, cy, radius, radius)
-        canvas.over(ring, np.asarray(body, np.float32) * np.clip(0.85 + 0.3 * fall, 0.3, 1.2)[..., None])
+        canvas.over(ring, body, np.clip(0.85 + 0.3 * fall, 0.3, 1.2))
         face = ellipse(size, size, cx, cy, radius * 0.83, radius * 0.83)
         if chance(rng, 0.6):
             canvas.ink(face, hsv(0.1, between(rng, 0, 0.3), 0.8))
             slope, ridge = facets(rng, size, size, 60)
-            canvas.ink(face, canvas.bgr * np.clip(1 + 0.4 * slope + 0.5 * ridge, 0.3, 1.6)[..., None])
+            canvas.shade(1 + face * (np.clip(1 + 0.4 * slope + 0.5 * ridge, 0.3, 1.6) - 1))
             hole = polygon(size, size, blob(rng, cx, cy, radius * 0.3, radius * 0.3, 0.25, 16))
         else:
             hole = face
         ground = hsv(0.06, 0.55, between(rng, 0.1, 0.22))
         mottle = 1 + 0.35 * cloud(rng, size, size, 7, 2) + 0.2 * grain(rng, size, size)
-        canvas.ink(hole, np.clip(np.asarray(ground, np.float32) * mottle[..., None], 0, 1))
+        canvas.ink(hole, ground, mottle)
     return canvas
 
 
@@ -220,7 +229,7 @@ def nappy(rng: np.random.Generator) -> Canvas:
     canvas.shade(1 - 0.2 * np.exp(-folds * 14))
     band = rounded(height, width, width * 0.2, height * 0.42, width * 0.8, height * 0.6, 8) * body
     tone: Colour = hsv(between(rng, 0, 1), between(rng, 0.25, 0.5), 0.9)
-    dots = (np.sin(x * 0.35) * np.sin(y * 0.35) > 0.45) * 1.0
+    dots = (np.sin(x * 0.35) * np.sin(y * 0.35) > 0.45) * np.float32(1.0)
     canvas.ink(band * (0.35 + 0.5 * dots), tone)
     for side in (0.22, 0.7):
         tab = rounded(height, width, width * side, height * 0.45, width * (side + 0.1), height * 0.57, 5)
@@ -249,14 +258,14 @@ def pen(rng: np.random.Generator) -> Canvas:
             * np.clip(y - top, 0, 1)
             * np.clip(bottom - y, 0, 1)
         )
-        shade = (0.4 + 0.65 * np.sqrt(np.clip(1 - across**2, 0, 1)))[..., None]
+        shade = 0.4 + 0.65 * np.sqrt(np.clip(1 - across**2, 0, 1))
         first, second = np.asarray(vivid(rng), np.float32), np.asarray(vivid(rng), np.float32)
         split = between(rng, 0.25, 0.5) * height
         colour = np.where((y < split)[..., None], first, second)
         if chance(rng, 0.35):
             stripes = (np.mod(y + across * 10, 34) < 17)[..., None]
             colour = np.where(stripes, first, np.float32(0.95))
-        canvas.over(cover, np.clip(colour * shade, 0, 1))
+        canvas.over(cover, np.broadcast_to(colour, (height, width, 3)), shade)
         canvas.shine(np.exp(-(((across + 0.3) / 0.16) ** 2)) * cover * 0.65)
         canvas.shade(1 - 0.5 * np.exp(-(((y - split) / 1.6) ** 2)) * cover)
         clip = stroke(height, width, [(cx + 3, top + 14), (cx + 3, split - 18)], 4)
@@ -292,5 +301,5 @@ def tube(rng: np.random.Generator) -> Canvas:
     cap = vivid(rng)
     ribs = 1 + 0.15 * np.sin(np.arcsin(solid.u) * 18)
     shade = (0.45 + 0.6 * solid.facing) * ribs
-    canvas.over(solid.band(0, 44 / length), np.clip(np.asarray(cap, np.float32) * shade[..., None], 0, 1))
+    canvas.over(solid.band(0, 44 / length), cap, shade)
     return canvas

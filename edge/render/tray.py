@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.render._canvas import Array, between, blur, cloud, fibre, grain, grid, hsv, pick, rounded
+from edge.render._canvas import Array, between, blocks, blur, cloud, fibre, grain, grid, hsv, pick, rounded
 from edge.render.items import Sprite
 
 _LAYER_PAD_PX = 26
-_NOISE_SLACK_PX = 192
+_NOISE_SLACK_PX = 64
+_NOISE_ROWS = 120
 _NOISE_UNIT = 24.0
+_SLOPE_ROWS = 60
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Placed:
 class Tray:
     """An empty tray of one random material that draws what is placed on it.
 
-    The last composition without light and noise is kept, so a resting scene costs only light and noise.
+    The last composition without light and noise is kept, so a resting scene costs only light and noise; so are
+    the layers of its sprites, and of no others.
     One thread at a time may call `compose`.
     """
 
@@ -77,9 +79,9 @@ class Tray:
         self._surface = _surface(rng, height, width)
         self._shadow_px = (between(rng, -7.0, 7.0), between(rng, 2.0, 9.0))
         self._shadow_depth = between(rng, 0.35, 0.6)
-        self._noise_codes = _noise_codes(rng, height + _NOISE_SLACK_PX, width + _NOISE_SLACK_PX)
+        self._noise_codes = _noise_codes(rng, _NOISE_ROWS + _NOISE_SLACK_PX, width + _NOISE_SLACK_PX)
         self._noise: tuple[float, Array, Array] | None = None
-        self._layers: WeakKeyDictionary[Sprite, Array] = WeakKeyDictionary()
+        self._layers: dict[Sprite, Array] = {}
         self._scene: tuple[tuple[Placed, ...], Array] | None = None
         self._slope: tuple[float, Array] | None = None
 
@@ -103,28 +105,36 @@ class Tray:
 
     def _composed(self, placed: tuple[Placed, ...]) -> Array:
         """The scene in neutral light without noise; callers must not write into it."""
+        if self._scene is not None and self._scene[0] == placed:
+            return self._scene[1]
+        present = {one.sprite for one in placed}
+        self._layers = {sprite: layer for sprite, layer in self._layers.items() if sprite in present}
+        kept, self._scene = self._scene, None
         if not placed:
             return self._surface
-        if self._scene is None or self._scene[0] != placed:
-            image = self._surface.copy()
-            for one in placed:
-                self._draw(image, one)
-            self._scene = (placed, image)
-        return self._scene[1]
+        image = np.empty_like(self._surface) if kept is None else kept[1]
+        image[:] = self._surface
+        for one in placed:
+            self._draw(image, one)
+        self._scene = (placed, image)
+        return image
 
     def _layer(self, sprite: Sprite) -> Array:
         """Sprite and shadow as one premultiplied BGRA layer, padded on all sides."""
         layer = self._layers.get(sprite)
         if layer is None:
             pad = _LAYER_PAD_PX
-            padded = np.asarray(cv2.copyMakeBorder(sprite.bgra, pad, pad, pad, pad, cv2.BORDER_CONSTANT))
-            alpha = padded[..., 3].astype(np.float32) / 255.0
+            layer = np.asarray(cv2.copyMakeBorder(sprite.bgra, pad, pad, pad, pad, cv2.BORDER_CONSTANT))
+            alpha = layer[..., 3].copy()
             shift = np.array([[1.0, 0.0, self._shadow_px[0]], [0.0, 1.0, self._shadow_px[1]]])
-            moved = np.asarray(cv2.warpAffine(alpha, shift, (alpha.shape[1], alpha.shape[0])))
-            shadow = self._shadow_depth * (0.65 * blur(moved, 5.5) + 0.35 * blur(alpha, 2.5))
-            layer = np.empty(padded.shape, np.uint8)
-            layer[..., :3] = np.round(padded[..., :3] * alpha[..., None])
-            layer[..., 3] = np.round(255.0 * (alpha + shadow * (1.0 - alpha)))
+            far = blur(np.asarray(cv2.warpAffine(alpha, shift, (alpha.shape[1], alpha.shape[0]))), 5.5)
+            near = blur(alpha, 2.5)
+            for rows in blocks(len(layer)):
+                share = alpha[rows] * np.float32(1 / 255)
+                shadow = far[rows] * np.float32(0.65 * self._shadow_depth)
+                shadow += near[rows] * np.float32(0.35 * self._shadow_depth)
+                layer[rows, :, :3] = np.rint(layer[rows, :, :3] * share[..., None])
+                layer[rows, :, 3] = np.rint(255.0 * share + shadow * (1.0 - share))
             self._layers[sprite] = layer
         return layer
 
@@ -160,37 +170,48 @@ class Tray:
             if self._slope is None or self._slope[0] != light.gradient:
                 columns = 1.0 + light.gradient * np.linspace(-0.5, 0.5, self.width)
                 field = np.round(columns * 160.0).astype(np.uint8)[None, :, None]
-                self._slope = (light.gradient, np.repeat(np.repeat(field, 3, axis=2), self.height, axis=0))
-            frame = np.asarray(cv2.multiply(frame, self._slope[1], dst=frame, scale=1.0 / 160.0))
+                self._slope = (light.gradient, np.repeat(np.repeat(field, 3, axis=2), _SLOPE_ROWS, axis=0))
+            for rows in blocks(self.height, _SLOPE_ROWS):
+                part = frame[rows]
+                cv2.multiply(part, self._slope[1][: len(part)], dst=part, scale=1.0 / 160.0)
         return frame.astype(np.uint8, copy=False)
 
     def _add_noise(self, frame: NDArray[np.uint8], rng: np.random.Generator, sigma: float) -> NDArray[np.uint8]:
-        """Add a random window of the noise field to the frame, in place."""
+        """Add noise to the frame, in place: to every band of rows a random window of the noise field."""
         if self._noise is None or self._noise[0] != sigma:
-            codes = np.arange(256, dtype=np.float64) - 128.0
-            steps = np.round(codes * (sigma / _NOISE_UNIT))
+            steps = np.round((np.arange(256, dtype=np.float64) - 128.0) * (sigma / _NOISE_UNIT))
             above, below = (np.clip(side, 0, 255).astype(np.uint8) for side in (steps, -steps))
             plus, minus = cv2.LUT(self._noise_codes, above), cv2.LUT(self._noise_codes, below)
             self._noise = (sigma, np.asarray(plus), np.asarray(minus))
-        y, x = (int(step) for step in rng.integers(0, _NOISE_SLACK_PX, 2))
-        window = (slice(y, y + self.height), slice(x, x + self.width))
-        cv2.add(frame, self._noise[1][window], dst=frame)
-        cv2.subtract(frame, self._noise[2][window], dst=frame)
+        _, plus, minus = self._noise
+        bands = list(blocks(self.height, _NOISE_ROWS))
+        for rows, (y, x) in zip(bands, rng.integers(0, _NOISE_SLACK_PX, (len(bands), 2)).tolist(), strict=True):
+            part = frame[rows]
+            window = (slice(y, y + len(part)), slice(x, x + self.width))
+            cv2.add(part, plus[window], dst=part)
+            cv2.subtract(part, minus[window], dst=part)
         return frame
 
 
 def _noise_codes(rng: np.random.Generator, height: int, width: int) -> Array:
     """Sensor noise, (h, w, 3) uint8: 128 is none, _NOISE_UNIT codes a deviation; channels partly move together."""
-    common = rng.standard_normal((height, width, 1), dtype=np.float32)
-    own = rng.standard_normal((height, width, 3), dtype=np.float32)
-    mixed = 0.8 * common + 0.6 * own
-    return np.clip(np.round(128.0 + _NOISE_UNIT * mixed), 0, 255).astype(np.uint8)
+    codes = np.empty((height, width, 3), np.uint8)
+    for rows in blocks(height):
+        count = rows.stop - rows.start
+        common = rng.standard_normal((count, width, 1), dtype=np.float32)
+        mixed = rng.standard_normal((count, width, 3), dtype=np.float32)
+        mixed *= 0.6 * _NOISE_UNIT
+        common *= 0.8 * _NOISE_UNIT
+        common += 128.0
+        mixed += common
+        codes[rows] = np.clip(np.rint(mixed, out=mixed), 0, 255, out=mixed)
+    return codes
 
 
 def _surface(rng: np.random.Generator, height: int, width: int) -> Array:
     """The empty tray, (h, w, 3) uint8: its material, wear, rim and the fall of light towards the corners."""
     material = pick(rng, 4)
-    tone = np.ones((height, width), np.float32)
+    tone: Array = np.ones((height, width), np.float32)
     if material == 0:
         base = hsv(between(rng, 0.55, 0.65), between(rng, 0.0, 0.06), between(rng, 0.6, 0.82))
         tone += 0.012 * cloud(rng, height, width, 5, 2)
@@ -204,26 +225,53 @@ def _surface(rng: np.random.Generator, height: int, width: int) -> Array:
         base = hsv(between(rng, 0.0, 1.0), between(rng, 0.0, 0.03), between(rng, 0.82, 0.91))
         tone += 0.006 * grain(rng, height, width)
     tone += 0.03 * cloud(rng, height, width, 220, 2)
-    image = np.asarray(base, np.float32) * tone[..., None]
-    _wear(rng, image)
+    _wear(rng, tone)
     y, x = grid(height, width)
     off_x, off_y = between(rng, -0.15, 0.15), between(rng, -0.15, 0.15)
-    far = (x / width - 0.5 - off_x) ** 2 + (y / height - 0.5 - off_y) ** 2
-    image *= (1.0 - between(rng, 0.12, 0.4) * far)[..., None]
+    far_x, far_y = (x / width - 0.5 - off_x) ** 2, (y / height - 0.5 - off_y) ** 2
+    fall = between(rng, 0.12, 0.4)
+    for rows in blocks(height):
+        tone[rows] *= 1.0 - fall * (far_x + far_y[rows])
+    glint: Array | None = None
     if rng.random() < 0.6:
-        inset = between(rng, 6, 20)
-        floor = rounded(height, width, inset, inset, width - inset, height - inset, between(rng, 14, 50))
-        image *= (1.0 - (1.0 - floor) * between(rng, 0.08, 0.25))[..., None]
-        line = np.clip(np.abs(blur(floor, 1.0) - blur(floor, 4.0)) * 2.5, 0, 1)
-        image *= (1.0 - between(rng, 0.1, 0.35) * line)[..., None]
-        light = np.roll(line, (-3, -3), (0, 1))
-        image += 0.06 * light[..., None]
-    return np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8)
+        glint = _rim(rng, tone)
+    image = np.empty((height, width, 3), np.uint8)
+    for rows in blocks(height):
+        part = np.asarray(base, np.float32) * tone[rows, :, None]
+        if glint is not None:
+            part += glint[rows, :, None]
+        part *= 255.0
+        image[rows] = np.clip(np.rint(part, out=part), 0, 255, out=part)
+    return image
 
 
-def _wear(rng: np.random.Generator, image: Array) -> None:
+def _rim(rng: np.random.Generator, tone: Array) -> Array:
+    """Darken a surface's tone beyond its rim and along it, in place.
+
+    Returns: the light that the rim's edge adds, (h, w) float32.
+    """
+    height, width = tone.shape
+    inset = between(rng, 6, 20)
+    floor = rounded(height, width, inset, inset, width - inset, height - inset, between(rng, 14, 50))
+    beyond = between(rng, 0.08, 0.25)
+    line = blur(floor, 1.0)
+    wide = blur(floor, 4.0)
+    depth = between(rng, 0.1, 0.35)
+    for rows in blocks(height):
+        part = line[rows]
+        part -= wide[rows]
+        np.abs(part, out=part)
+        part *= 2.5
+        np.clip(part, 0, 1, out=part)
+        tone[rows] *= (1.0 - beyond + beyond * floor[rows]) * (1.0 - depth * part)
+    del floor, wide
+    line *= 0.06
+    return np.roll(line, (-3, -3), (0, 1))
+
+
+def _wear(rng: np.random.Generator, tone: Array) -> None:
     """Scratch and stain a surface faintly, in place."""
-    height, width = image.shape[:2]
+    height, width = tone.shape
     marks = np.zeros((height, width), np.uint8)
     for _ in range(pick(rng, 12)):
         x, y = pick(rng, width), pick(rng, height)
@@ -232,4 +280,5 @@ def _wear(rng: np.random.Generator, image: Array) -> None:
     for _ in range(pick(rng, 5)):
         at = (pick(rng, width), pick(rng, height))
         cv2.circle(marks, at, 1 + pick(rng, 3), 60 + pick(rng, 160), -1, cv2.LINE_AA)
-    image *= (1.0 + between(rng, -0.12, 0.08) * blur(marks.astype(np.float32) / 255.0, 0.7))[..., None]
+    depth = between(rng, -0.12, 0.08) / 255.0
+    tone *= 1.0 + depth * blur(marks.astype(np.float32), 0.7)

@@ -44,7 +44,7 @@ class VideoRecording:
             raise ConfigError(f"cannot read video {self._path} ({exc.strerror}); check its permissions") from exc
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         try:
-            self._capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+            self._capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         finally:
             cv2.utils.logging.setLogLevel(level)
         if not self._capture.isOpened():

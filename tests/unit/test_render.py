@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -234,3 +237,22 @@ def test_a_hand_reaches_in_from_its_border_and_never_ends_in_the_frame(tray: Tra
 def test_hands_are_deterministic_and_differ_by_seed():
     assert np.array_equal(render_hand(rng_of(1)).bgra, render_hand(rng_of(1)).bgra)
     assert not np.array_equal(render_hand(rng_of(1)).bgra, render_hand(rng_of(2)).bgra)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        pytest.param(lambda: render_hand(rng_of(1)), id="hand"),
+        pytest.param(lambda: Tray(rng_of(1)), id="tray"),
+        pytest.param(lambda: render_item("cardboard", rng_of(1), "open_box"), id="open box"),
+    ],
+)
+def test_drawing_needs_little_memory_at_a_time(draw: Callable[[], object]):
+    draw()
+    tracemalloc.start()
+    try:
+        draw()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10e6
