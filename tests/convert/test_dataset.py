@@ -1,0 +1,142 @@
+"""The split: blocks stay whole, the same files give the same split, and bad folders are named."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from convert.dataset import SHARES, class_root, group_of, load_photo, load_split, make_split, save_split
+from edge.errors import ConfigError
+
+
+def write_photo(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    cv2.imwrite(str(path), pixels)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    for label, count in (("glass", 97), ("paper", 61), ("trash", 34)):
+        for number in range(1, count + 1):
+            write_photo(tmp_path / label / f"{label}{number}.png", number)
+    return tmp_path
+
+
+def test_no_block_of_neighbours_stands_in_two_parts(photographs: Path) -> None:
+    split = make_split(photographs, 7)
+    parts: dict[str, set[str]] = {}
+    for photo in split.photos:
+        parts.setdefault(photo.group, set()).add(photo.part)
+    assert all(len(found) == 1 for found in parts.values())
+    assert {photo.file for photo in split.photos} == {
+        path.relative_to(photographs).as_posix() for path in photographs.glob("*/*.png")
+    }
+
+
+def test_parts_hold_about_their_share_of_every_class(photographs: Path) -> None:
+    split = make_split(photographs, 7)
+    for label in split.labels:
+        of_class = [photo for photo in split.photos if photo.label == label]
+        for part, share in SHARES.items():
+            count = sum(photo.part == part for photo in of_class)
+            assert abs(count - share * len(of_class)) <= 10, (label, part)
+
+
+def test_the_same_seed_gives_the_same_split_and_another_seed_another(photographs: Path) -> None:
+    assert make_split(photographs, 7) == make_split(photographs, 7)
+    assert make_split(photographs, 7).photos != make_split(photographs, 8).photos
+
+
+def test_a_split_survives_being_written_and_read(photographs: Path, tmp_path: Path) -> None:
+    split = make_split(photographs, 7)
+    save_split(split, tmp_path / "work" / "split.json")
+    assert load_split(tmp_path / "work" / "split.json") == split
+
+
+def test_the_digest_follows_content_and_names(photographs: Path) -> None:
+    before = make_split(photographs, 7).digest
+    assert make_split(photographs, 8).digest == before
+    first = photographs / "glass" / "glass1.png"
+    first.rename(photographs / "glass" / "glass500.png")
+    renamed = make_split(photographs, 7).digest
+    write_photo(photographs / "glass" / "glass500.png", 9999)
+    assert len({before, renamed, make_split(photographs, 7).digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("glass/glass10.jpg", "glass/glass19.jpg", True),
+        ("glass/glass9.jpg", "glass/glass10.jpg", False),
+        ("glass/a_12.jpg", "glass/b_12.jpg", False),
+        ("glass/12_left.jpg", "glass/15_right.jpg", True),
+        ("glass/jar.jpg", "glass/jar.png", True),
+        ("glass/glass12.jpg", "metal/glass12.jpg", False),
+    ],
+)
+def test_groups_follow_the_stated_rule(first: str, second: str, is_same: bool) -> None:
+    assert (group_of(first) == group_of(second)) is is_same
+
+
+def test_an_unreadable_photograph_is_named_and_skipped(photographs: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (photographs / "paper" / "paper3.png").write_bytes(b"no picture")
+    (photographs / "paper" / "paper4.png").write_bytes(b"")
+    split = make_split(photographs, 7)
+    assert split.skipped == ("paper/paper3.png", "paper/paper4.png")
+    assert "paper/paper3.png" in caplog.text
+    assert not {photo.file for photo in split.photos} & set(split.skipped)
+
+
+def test_an_empty_class_is_an_error(photographs: Path) -> None:
+    (photographs / "metal").mkdir()
+    with pytest.raises(ConfigError, match="metal holds no readable photograph"):
+        make_split(photographs, 7)
+
+
+def test_a_class_of_one_block_is_an_error(photographs: Path) -> None:
+    for number in range(3):
+        write_photo(photographs / "metal" / f"metal{number}.png", number)
+    with pytest.raises(ConfigError, match="1 groups"):
+        make_split(photographs, 7)
+
+
+def test_folders_without_photographs_are_no_classes(photographs: Path) -> None:
+    (photographs / "scenes").mkdir()
+    (photographs / "scenes" / "easy.mp4").write_bytes(b"video")
+    assert make_split(photographs, 7).labels == ("glass", "paper", "trash")
+
+
+def test_a_missing_data_folder_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="SORTER_DATA"):
+        class_root(tmp_path / "nothing")
+
+
+def test_a_tampered_split_is_refused(photographs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "work" / "split.json"
+    save_split(make_split(photographs, 7), path)
+    fields = json.loads(path.read_text())
+    first = fields["photos"][0]
+    first["part"] = "test" if first["part"] == "train" else "train"
+    path.write_text(json.dumps(fields))
+    with pytest.raises(ConfigError, match="stands in two parts"):
+        load_split(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}'])
+def test_a_file_that_is_no_split_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "split.json").write_text(text)
+    with pytest.raises(ConfigError, match="split"):
+        load_split(tmp_path / "split.json")
+
+
+def test_a_large_photograph_comes_at_camera_size(photographs: Path) -> None:
+    cv2.imwrite(str(photographs / "paper" / "paper1.png"), np.zeros((900, 1600, 3), np.uint8))
+    split = make_split(photographs, 7)
+    photo = next(photo for photo in split.photos if photo.file == "paper/paper1.png")
+    assert load_photo(photographs, photo).shape == (360, 640, 3)
+    (photographs / photo.file).unlink()
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_photo(photographs, photo)

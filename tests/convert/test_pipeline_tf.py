@@ -1,0 +1,96 @@
+"""The whole of `build` on pictures made here: needs TensorFlow, takes about a minute."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from convert.metadata import read_metadata
+from convert.quantize import is_wholly_delegated
+from convert.rendered import rendered_frame, rendered_plan
+from edge.bundle import load_bundle
+from edge.classify.tflite import TfliteClassifier
+from edge.preprocess import Preprocessor
+
+pytestmark = pytest.mark.convert
+ROOT = Path(__file__).parents[2]
+LABELS = ("glass", "paper", "trash")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    for label in LABELS:
+        (folder / "data" / label).mkdir(parents=True)
+        for number, item in enumerate(rendered_plan([label], 8, 3, "photographs")):
+            frame = cv2.resize(rendered_frame(item, is_degraded=False), (160, 120), interpolation=cv2.INTER_AREA)
+            cv2.imwrite(str(folder / "data" / label / f"{label}{number * 5}.png"), frame)
+    words = [
+        *("build", "--data", "data", "--work", "work", "--output", "out/tiny", "--weights", "none", "--seed", "5"),
+        *("--side", "96", "--alpha", "0.35", "--passes", "1", "--epochs-frozen", "1", "--epochs-fine", "1"),
+        *(
+            "--rendered",
+            "6",
+            "--rendered-val",
+            "3",
+            "--rendered-test",
+            "9",
+            "--name",
+            "tiny",
+            "--bundle-version",
+            "0.0.1",
+        ),
+    ]
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from convert.cli import main; sys.argv[0] = 'x'; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=folder, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout == "out/tiny\n"
+    return folder
+
+
+def test_the_bundle_is_one_that_a_device_takes(built: Path) -> None:
+    bundle = load_bundle(built / "out" / "tiny")
+    assert bundle.labels == LABELS
+    assert TfliteClassifier(bundle, runtime="litert").is_delegated
+    prediction = TfliteClassifier(bundle).classify(np.zeros((480, 640, 3), np.uint8))
+    assert sum(prediction.probabilities) == pytest.approx(1)
+
+
+def test_the_input_is_quantized_so_that_one_xor_fills_it(built: Path) -> None:
+    manifest = load_bundle(built / "out" / "tiny").manifest
+    assert manifest.input.dtype == "int8"
+    assert Preprocessor(manifest.input.spec())._flip == 0x80
+
+
+def test_one_delegate_takes_the_graph_and_the_metadata_can_be_read(built: Path) -> None:
+    model = load_bundle(built / "out" / "tiny").model
+    assert is_wholly_delegated(model)
+    assert read_metadata(model).labels == LABELS
+
+
+def test_the_manifest_says_how_the_bundle_was_made(built: Path) -> None:
+    manifest = load_bundle(built / "out" / "tiny").manifest
+    assert manifest.training["command"].startswith("python -m convert build --data data")
+    assert manifest.training["settings"]["seed"] == 5
+    assert manifest.training["packages"]["keras"]
+    assert manifest.data["digest_sha256"] == json.loads((built / "work" / "split.json").read_text())["digest"]
+    assert set(manifest.metrics) >= {"test", "val", "rendered", "calibration"}
+    assert manifest.metrics["test"]["int8"]["n"] == manifest.metrics["test"]["float"]["n"] > 0
+    assert "## Limits" in (built / "out" / "tiny" / "CARD.md").read_text()
+
+
+def test_a_shipped_bundle_can_be_measured_again(built: Path) -> None:
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from convert.cli import main; sys.argv[0] = 'x'; main()"
+    words = ["evaluate", "--data", "data", "--work", "work", "--bundle", "out/tiny", "--rendered-test", "3"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=built, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "| test photographs (blocks never trained on) | int8 |" in done.stdout
+    assert "float" not in done.stdout

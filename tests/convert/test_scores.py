@@ -1,0 +1,83 @@
+"""Figures of merit and calibration, against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from convert.calibrate import negative_log_likelihood, route_thresholds, temperature
+from convert.evaluate import markdown
+from convert.scores import binary_scores, confusion, device_scores, label_scores, macro_f1, softmax
+from edge.bundle import Thresholds
+
+LABELS = ("glass", "paper", "trash")
+
+
+def test_confusion_has_true_rows() -> None:
+    table = confusion(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
+    assert table.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_label_scores_by_hand() -> None:
+    scores = label_scores(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), LABELS)
+    assert scores["n"] == 4
+    assert scores["accuracy"] == 0.5
+    assert scores["labels"]["paper"] == {"n": 1, "precision": 0.5, "recall": 1.0, "f1": 0.6667}
+    assert scores["macro_f1"] == pytest.approx((0.5 + 2 / 3 + 0) / 3, abs=1e-4)
+
+
+def test_macro_f1_leaves_absent_labels_out() -> None:
+    assert macro_f1(confusion(np.array([0, 1]), np.array([0, 1]), 3)) == 1.0
+
+
+def test_the_route_is_decided_by_probability_mass_not_by_the_top_label() -> None:
+    probabilities = np.array([[0.3, 0.3, 0.4], [0.1, 0.1, 0.8]])
+    scores = binary_scores(np.array([0, 2]), probabilities, LABELS, ("trash",))
+    assert scores["accuracy"] == 1.0
+    assert scores["residue_recall"] == 1.0
+    assert binary_scores(np.array([0]), probabilities[:1], LABELS, ("other",)) == {}
+
+
+def test_what_is_not_confident_goes_to_residue() -> None:
+    probabilities = np.array([[0.9, 0.0, 0.1], [0.7, 0.0, 0.3], [0.7, 0.0, 0.3], [0.9, 0.0, 0.1]])
+    found = device_scores(
+        np.array([0, 1, 2, 2]), probabilities, LABELS, ("trash",), Thresholds(confidence=0.8, margin=0.6)
+    )
+    assert found == {"accuracy": 0.5, "residue_recall": 0.5, "recyclables_lost": 0.5, "uncertain": 0.5}
+    assert device_scores(np.array([0]), probabilities[:1], LABELS, (), Thresholds(confidence=0.8, margin=0.6)) == {}
+
+
+def test_temperature_cools_overconfident_logits() -> None:
+    rng = np.random.default_rng(1)
+    targets = rng.integers(0, 3, 4000)
+    logits = rng.normal(0, 1, (4000, 3))
+    logits[np.arange(4000), targets] += 1.5
+    true_logits = logits * 1.5  # log-odds of two unit normals 1.5 apart
+    found = temperature(true_logits * 2, targets)
+    assert found == pytest.approx(2.0, rel=0.08)
+    losses = [negative_log_likelihood(true_logits * 2, targets, at) for at in (1.0, found)]
+    assert losses[1] < losses[0]
+
+
+def test_softmax_of_large_logits_stays_finite() -> None:
+    assert softmax(np.array([[1e4, 0.0]]), 1.0).tolist() == [[1.0, 0.0]]
+
+
+def test_thresholds_rise_until_confident_routes_are_right() -> None:
+    right = np.array([[0.97, 0.0, 0.03]] * 98)
+    wrong = np.array([[0.68, 0.0, 0.32]] * 10)
+    targets = np.array([0] * 98 + [2] * 10)
+    found, effect = route_thresholds(np.concatenate([right, wrong]), targets, LABELS, ("trash",))
+    assert (found.confidence, found.margin) == (0.7, 0.4)
+    assert effect == {"accepted": 0.9074, "accepted_accuracy": 1.0}
+    easy, _ = route_thresholds(right, targets[:98], LABELS, ("trash",))
+    assert (easy.confidence, easy.margin) == (0.6, 0.2)
+
+
+def test_markdown_names_every_set_with_its_n() -> None:
+    truth, p = np.array([0, 1, 2]), np.eye(3)
+    scores = {**label_scores(truth, truth, LABELS), "binary": binary_scores(truth, p, LABELS, ("trash",))}
+    text = markdown({"test": {"int8": scores, "float": scores}})
+    assert (
+        "| test photographs (blocks never trained on) | int8 | 3 | 100.0% | 1.000 | 100.0% | 1.000 | 1.000 (n 1) |"
+        in text
+    )
+    assert "| **trash** | 0 | 0 | 1 |" in text
