@@ -71,6 +71,9 @@ def run(
     truth: Annotated[
         Path | None, typer.Option(help="Write what the simulation really showed to this JSON file.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Compare with this truth file, as --truth writes it, in the summary.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines; no live view.")] = False,
 ) -> None:
     """Sort: until the source ends, or SIGTERM or Ctrl-C parks the gate."""
@@ -86,6 +89,7 @@ def run(
             model=model,
             items=items,
             truth=truth,
+            against=against,
             as_json=as_json,
         )
     )

@@ -158,7 +158,7 @@ class GateConfig(_Section):
         default_factory=lambda: {"recyclable": 140.0, "residue": 40.0},
         description="angle that opens the way to each bin",
     )
-    step_deg: float = Field(5.0, gt=0, le=180, description="degrees a step of the ramp; inrush browns the Pi out")
+    step_deg: float = Field(2.0, gt=0, le=180, description="degrees a step of the ramp; inrush browns the Pi out")
     step_s: float = Field(0.01, ge=0.001, le=1, description="duration of one step of the ramp")
     hold_s: float = Field(0.8, ge=0, le=30, description="how long the flap stays open")
     settle_s: float = Field(0.25, ge=0, le=10, description="rest at home before the servo is detached")

@@ -52,6 +52,7 @@ def parse_config(text: str, name: str) -> Config:
     """The configuration in a YAML text; `name` stands in errors. Raises: ConfigError."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_aliases(text, name)
         _refuse_duplicates(root, name)
         fields = yaml.safe_load(text)
     except yaml.MarkedYAMLError as exc:
@@ -84,7 +85,7 @@ def _explain(error: Any, root: yaml.Node | None, name: str) -> str:
     message = message[0].lower() + message[1:]
     if error["type"] == "value_error":
         return f"{where}: {dotted + ': ' if dotted else ''}{message}"
-    return f"{where}: {dotted} is {error['input']!r}: {message}"
+    return f"{where}: {dotted} is {_short(error['input'])}: {message}"
 
 
 def _known_keys(loc: tuple[str, ...]) -> tuple[str, ...]:
@@ -115,6 +116,14 @@ def _line(node: yaml.Node | None, loc: tuple[str, ...]) -> int:
     return line
 
 
+def _refuse_aliases(text: str, name: str) -> None:
+    """A few nested aliases stand for more text than any machine can hold."""
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken):
+            line = token.start_mark.line + 1
+            raise ConfigError(f"{name}:{line}: alias *{token.value} is not allowed here; write the value itself")
+
+
 def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
@@ -127,3 +136,8 @@ def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _refuse_duplicates(value, name)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

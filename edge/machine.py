@@ -459,7 +459,9 @@ def _pause(machine: Machine, reason: str, now_s: float) -> Step:
 
 
 def _shut_down(machine: Machine, reason: str, now_s: float) -> Step:
-    if machine.state not in (State.ROUTING, State.CONFIRMING) or machine.decision is None:
+    is_open = machine.state in (State.ROUTING, State.CONFIRMING)
+    is_between = machine.state is State.RETURNING and machine.is_retrying
+    if machine.decision is None or not (is_open or is_between):
         return machine, ()
     item = {"label": machine.decision.label, "route": machine.decision.route}
     body = {"reason": reason, "state": machine.state.value, "item": item}

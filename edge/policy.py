@@ -46,7 +46,7 @@ def decide(votes: Sequence[Prediction], policy: VotePolicy, now_s: float, *, is_
     """The decision that the votes allow, or None while another frame could still change it.
 
     It is confident as soon as enough frames agree and the means clear the thresholds; it is uncertain as soon as no
-    further frame can bring that about, or when all frames are used; with `is_late`, whatever is missing makes it a
+    further frames can bring agreement, or when all are used; with `is_late`, whatever is missing makes it a
     `deadline`.
 
     Args:

@@ -1,7 +1,6 @@
 """`edge-sorter run`: open a session, sort until it ends, say what happened."""
 
 import io
-import json
 import logging
 import os
 import signal
@@ -16,6 +15,7 @@ from typing import Any
 
 from edge.app import Session, open_session
 from edge.commands.common import load, log_to_stderr
+from edge.commands.truth import TrueItem, read_truth, score, write_truth
 from edge.commands.watchers import EventsFile, LinePrinter, Silent, Tally
 from edge.config import Config
 from edge.errors import ConfigError
@@ -40,6 +40,7 @@ class RunOptions:
     model: Path | None = None
     items: int | None = None
     truth: Path | None = None
+    against: Path | None = None
     as_json: bool = False
 
 
@@ -59,6 +60,7 @@ def run_sorter(options: RunOptions) -> None:
     is_simulated = config.source.spec.partition(":")[0] == "sim"
     if options.truth is not None and not is_simulated:
         raise ConfigError("--truth is what the simulation showed; it needs --source sim")
+    against = None if options.against is None else read_truth(options.against)
     tally = Tally()
     with ExitStack() as stack:
         watchers: list[Silent] = [tally]
@@ -84,10 +86,13 @@ def run_sorter(options: RunOptions) -> None:
                 session.runtime.run(should_stop)
         finally:
             if options.truth is not None:
-                _write_truth(options.truth, session, config)
+                rows = _truth_rows(session, config)
+                write_truth(options.truth, {"fps": config.source.fps, "source": config.source.spec, "items": rows})
         if session.runtime.machine.state in (State.SETTLING, State.VOTING) and session.parts.source.is_exhausted:
             _log.warning("the source ended while an item was on the tray; it was not decided and is not counted")
-    _print_summary(tally, session, config, as_json=options.as_json)
+    if session.truth is not None and against is None:
+        against = _true_items(_truth_rows(session, config))
+    _print_summary(tally, against, config, as_json=options.as_json)
 
 
 @contextmanager
@@ -122,27 +127,11 @@ def _truth_rows(session: Session, config: Config) -> list[dict[str, Any]]:
     ]
 
 
-def _write_truth(path: Path, session: Session, config: Config) -> None:
-    fields = {"fps": config.source.fps, "source": config.source.spec, "items": _truth_rows(session, config)}
-    partial = path.with_name(path.name + ".new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as exc:
-        raise ConfigError(f"cannot write the truth to {path} ({exc.strerror}); check --truth") from exc
+def _true_items(rows: list[dict[str, Any]]) -> list[TrueItem]:
+    return [TrueItem(row["label"], row["route"], row["t_in_s"], row["t_rest_s"], row["t_out_s"]) for row in rows]
 
 
-def _count_right(tally: Tally, truth: list[dict[str, Any]]) -> int:
-    """Items of the simulation that were counted exactly once, and sent to the right bin."""
-    right = 0
-    for row, following in zip(truth, [*truth[1:], {"t_in_s": float("inf")}], strict=True):
-        hits = [route for t_s, route in tally.items if row["t_in_s"] <= t_s < following["t_in_s"]]
-        right += hits == [row["route"]]
-    return right
-
-
-def _print_summary(tally: Tally, session: Session, config: Config, *, as_json: bool) -> None:
+def _print_summary(tally: Tally, truth: list[TrueItem] | None, config: Config, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -162,12 +151,8 @@ def _print_summary(tally: Tally, session: Session, config: Config, *, as_json: b
     if "classify" in medians:
         table.add_row("frame to label", f"median {medians['classify']:.1f} ms")
     table.add_row("frames", f"{tally.frames}, {tally.frames / max(wall_s, 1e-9):.1f} a second")
-    if session.truth is not None:
-        truth = _truth_rows(session, config)
-        shown = session.truth.items_shown
-        table.add_row(
-            "simulation showed", f"{shown} items; counted once and sorted right: {_count_right(tally, truth)}"
-        )
+    if truth is not None:
+        table.add_row("beside the truth", score(truth, tally.items).describe())
     console.print(table)
     console.print(f"ledger: {ledger_path(config)}", soft_wrap=True)
     try:

@@ -33,7 +33,9 @@ NOISE_SIGMAS = 5.0
 """A change must also stand so many standard deviations above the picture's own noise."""
 SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
-GHOST_CONTRAST = 0.5
+GHOST_LEVELS = 3.0
+"""An item has local contrast of so many times `presence.contrast`; a tray's own texture has less."""
+GHOST_SHARE = 0.35
 """What vanished leaves less than this share of the reference's local contrast."""
 
 
@@ -109,8 +111,8 @@ class LocalContrastDetector:
         changed = excess > max(self._config.contrast, NOISE_SIGMAS * noise / math.sqrt(2))
         cover = _share(changed)
         if self._is_provisional and cover > self._config.occupied_cover and not is_moving:
-            left = float(np.abs(contrast[changed]).mean())
-            if left < GHOST_CONTRAST * float(np.abs(expected[changed]).mean()):
+            left, gone = float(np.abs(contrast[changed]).mean()), float(np.abs(expected[changed]).mean())
+            if gone > GHOST_LEVELS * self._config.contrast and left < GHOST_SHARE * gone:
                 self._set_reference(thumb.copy(), light, contrast)
                 return 0.0
         return cover

@@ -1,0 +1,112 @@
+"""What really lay on the tray, beside what the sorter made of it."""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.errors import ConfigError
+
+__all__ = ["Score", "TrueItem", "read_truth", "score", "write_truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrueItem:
+    """One item. Times are in seconds of the source's clock.
+
+    Attributes:
+        route: the bin it belongs to.
+        t_in_s, t_rest_s, t_out_s: it comes into view, comes to rest, leaves; the last is None while it is there.
+    """
+
+    label: str
+    route: str
+    t_in_s: float
+    t_rest_s: float
+    t_out_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well a run did.
+
+    Attributes:
+        items: how many really came.
+        counted_once: of these, how many were counted exactly once.
+        right: of these, how many went to the right bin.
+        phantoms: events that belong to no item, or to one that was counted before.
+        decide_s: median time from rest to decision; None without an item counted once.
+    """
+
+    items: int
+    counted_once: int
+    right: int
+    phantoms: int
+    decide_s: float | None
+
+    def describe(self) -> str:
+        """One line for people."""
+        waited = "" if self.decide_s is None else f", median {self.decide_s:.2f} s after rest"
+        return (
+            f"{self.items} items: {self.counted_once} counted exactly once{waited}; "
+            f"{self.right} sorted right; {self.phantoms} phantoms or doubles"
+        )
+
+
+def score(truth: Sequence[TrueItem], decisions: Iterable[tuple[float, str]]) -> Score:
+    """Compare. An item owns every decision from its coming into view to the next one's.
+
+    Args:
+        decisions: time and route of each item event, in order.
+    """
+    found = list(decisions)
+    counted_once = right = 0
+    waits_s: list[float] = []
+    starts_s = [item.t_in_s for item in truth]
+    ends_s = [*starts_s[1:], float("inf")]
+    for item, end_s in zip(truth, ends_s, strict=True):
+        hits = [(t_s, route) for t_s, route in found if item.t_in_s <= t_s < end_s]
+        if len(hits) == 1:
+            counted_once += 1
+            right += hits[0][1] == item.route
+            waits_s.append(hits[0][0] - item.t_rest_s)
+    owned = sum(
+        any(start_s <= t_s < end_s for t_s, _ in found) for start_s, end_s in zip(starts_s, ends_s, strict=True)
+    )
+    return Score(len(truth), counted_once, right, len(found) - owned, statistics.median(waits_s) if waits_s else None)
+
+
+def read_truth(path: Path) -> list[TrueItem]:
+    """Read a truth file, `{"items": [{"label", "route", "t_in_s", "t_rest_s", "t_out_s"}, …]}` in order of time.
+
+    Raises: ConfigError.
+    """
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            TrueItem(
+                label=str(item["label"]),
+                route=str(item["route"]),
+                t_in_s=float(item["t_in_s"]),
+                t_rest_s=float(item["t_rest_s"]),
+                t_out_s=None if item["t_out_s"] is None else float(item["t_out_s"]),
+            )
+            for item in fields["items"]
+        ]
+    except OSError as exc:
+        raise ConfigError(f"cannot read the truth {path} ({exc.strerror}); check --against") from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ConfigError(f"{path} is no truth file ({type(exc).__name__}: {exc}); check --against") from exc
+
+
+def write_truth(path: Path, fields: dict[str, Any]) -> None:
+    """Write a truth file, whole or not at all. Raises: ConfigError."""
+    partial = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as exc:
+        raise ConfigError(f"cannot write the truth to {path} ({exc.strerror}); check --truth") from exc

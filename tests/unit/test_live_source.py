@@ -1,0 +1,251 @@
+"""The shell of a live camera: the freshest frame or an error, on a clock that stands still unless it is moved."""
+
+import logging
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.errors import SourceError
+from edge.sources import live
+from edge.sources.live import LiveSource
+from edge.sources.v4l2 import V4l2Camera
+from tests.rigs import FakeClock, ScriptedCamera, grabbing_thread
+from tests.scenes import picture
+
+FIRST = picture(0)
+
+
+class Rig:
+    """An opened source over a scripted camera."""
+
+    def __init__(self, camera: ScriptedCamera, clock: FakeClock) -> None:
+        self.camera = camera
+        self.clock = clock
+        self.source = LiveSource(camera, "fake:0", max_age_s=0.5, frozen_s=2.0, clock=clock)
+
+    def read(self, wait_s: float = 0.0):
+        return self.source.read(self.clock.now_s() + wait_s)
+
+
+@pytest.fixture
+def rig():
+    rig = Rig(ScriptedCamera(FIRST), FakeClock(50.0))
+    rig.source.open()
+    rig.camera.wait_until_taken()
+    yield rig
+    rig.camera.release()
+    rig.source.close()
+
+
+@pytest.fixture
+def unopened():
+    rig = Rig(ScriptedCamera(), FakeClock(50.0))
+    yield rig
+    rig.camera.release()
+    rig.source.close()
+
+
+def test_the_first_frame_is_there_once_the_source_is_open(rig):
+    frame = rig.read()
+    assert (frame.index, frame.t_s) == (0, 50.0)
+    assert np.array_equal(frame.image, FIRST)
+
+
+def test_the_freshest_frame_wins_and_those_before_it_are_gone(rig):
+    for seed in (1, 2, 3):
+        rig.clock.advance(0.05)
+        rig.camera.deliver(picture(seed))
+    frame = rig.read()
+    assert (frame.index, frame.t_s) == (3, pytest.approx(50.15))
+    assert np.array_equal(frame.image, picture(3))
+    assert rig.read() is None
+
+
+def test_a_frame_carries_the_time_at_which_it_was_grabbed_not_read(rig):
+    rig.clock.advance(0.2)
+    rig.camera.deliver(picture(1))
+    rig.clock.advance(0.3)
+    assert rig.read().t_s == pytest.approx(50.2)
+
+
+def test_a_reader_that_waits_gets_the_frame_when_it_comes(rig):
+    rig.read()
+    helper = threading.Thread(target=rig.camera.deliver, args=(picture(1),))
+    helper.start()
+    assert rig.read(wait_s=0.5).index == 1
+    helper.join()
+
+
+def test_a_reader_waits_no_longer_than_it_said():
+    class RunningClock(FakeClock):
+        def now_s(self) -> float:
+            self.advance(0.01)
+            return super().now_s()
+
+    rig = Rig(ScriptedCamera(FIRST), RunningClock(50.0))
+    rig.source.open()
+    rig.camera.wait_until_taken()
+    until_s = rig.clock.now_s() + 0.06
+    assert rig.source.read(until_s).index == 0
+    assert rig.source.read(until_s) is None
+    assert until_s <= rig.clock.now_s() < until_s + 0.05
+    rig.camera.release()
+    rig.source.close()
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["no newer picture", "the picture was never read"])
+def test_a_camera_that_delivers_nothing_any_more_is_stale(rig, is_read: bool):
+    if is_read:
+        rig.read()
+    rig.clock.advance(0.49)
+    if is_read:
+        assert rig.read() is None
+    rig.clock.advance(0.12)
+    with pytest.raises(
+        SourceError, match=r"camera fake:0 is stale: its last picture is 0\.6 s old, 0\.5 s are allowed"
+    ):
+        rig.read()
+
+
+def test_a_camera_that_delivers_again_is_no_longer_stale(rig):
+    rig.clock.advance(3.0)
+    with pytest.raises(SourceError, match="stale"):
+        rig.read()
+    rig.camera.deliver(picture(1))
+    assert rig.read().index == 1
+
+
+def test_a_camera_that_repeats_its_picture_is_frozen(rig):
+    for _ in range(4):
+        rig.clock.advance(0.45)
+        rig.camera.deliver(FIRST.copy())
+        assert rig.read() is not None
+    rig.clock.advance(0.45)
+    rig.camera.fail(FIRST.copy())
+    with pytest.raises(SourceError, match=r"camera fake:0 is frozen: the same picture for 2 s; unplug it"):
+        rig.read()
+
+
+def test_a_still_scene_is_not_frozen_since_a_sensor_is_never_quiet(rig):
+    for step in range(20):
+        rig.clock.advance(0.45)
+        noisy = FIRST.copy()
+        noisy[0, step, 0] ^= 1
+        rig.camera.deliver(noisy)
+        assert rig.read() is not None
+
+
+def test_a_picture_that_comes_back_later_is_not_frozen(rig):
+    for step in range(10):
+        rig.clock.advance(0.45)
+        rig.camera.deliver(picture(step % 2))
+        assert rig.read() is not None
+
+
+def test_a_lost_camera_is_told_at_the_next_read_and_at_every_one_after_it(rig):
+    lost = SourceError("camera fake:0 is lost; check its cable")
+    rig.camera.fail(lost)
+    for _ in range(2):
+        with pytest.raises(SourceError) as raised:
+            rig.read()
+        assert raised.value is lost
+
+
+def test_any_other_failure_is_translated_and_keeps_its_cause(rig):
+    cause = OSError("ioctl failed")
+    rig.camera.fail(cause)
+    with pytest.raises(SourceError, match=r"camera fake:0 failed: ioctl failed; check its cable and driver") as raised:
+        rig.read()
+    assert raised.value.__cause__ is cause
+
+
+def test_a_failure_goes_before_a_frame_that_was_not_read_yet(rig):
+    rig.camera.deliver(picture(1))
+    rig.camera.fail(SourceError("lost"))
+    with pytest.raises(SourceError, match="lost"):
+        rig.read()
+
+
+def test_a_failure_wakes_a_reader_that_waits(rig):
+    rig.read()
+    helper = threading.Thread(target=rig.camera.fail, args=(SourceError("lost"),))
+    helper.start()
+    with pytest.raises(SourceError, match="lost"):
+        rig.read(wait_s=0.5)
+    helper.join()
+
+
+def test_a_picture_of_another_format_is_refused(rig):
+    rig.camera.fail(np.zeros((48, 64), np.uint8))
+    with pytest.raises(SourceError, match=r"frame is uint8 of shape \(48, 64\), expected \(height, width, 3\)"):
+        rig.read()
+
+
+def test_a_camera_that_refuses_to_open_is_not_closed(unopened):
+    unopened.camera.refuses_open = SourceError("busy")
+    with pytest.raises(SourceError, match="busy"):
+        unopened.source.open()
+    unopened.source.close()
+    assert unopened.camera.closed == 0
+
+
+def test_a_camera_without_a_first_picture_is_told_and_still_closed(unopened, monkeypatch):
+    monkeypatch.setattr(live, "FIRST_FRAME_S", 0.02)
+    with pytest.raises(SourceError, match=r"camera fake:0 gave no picture in 0\.02 s; check its cable"):
+        unopened.source.open()
+    unopened.camera.release()
+    unopened.source.close()
+    assert unopened.camera.closed == 1
+
+
+def test_a_camera_that_fails_at_its_first_picture_is_told_at_once():
+    rig = Rig(ScriptedCamera(SourceError("lost")), FakeClock())
+    with pytest.raises(SourceError, match="lost"):
+        rig.source.open()
+    rig.source.close()
+    assert rig.camera.closed == 1
+
+
+def test_closing_ends_the_thread_and_gives_the_camera_back_once(rig):
+    rig.camera.release()
+    thread = grabbing_thread()
+    rig.source.close()
+    assert not thread.is_alive()
+    rig.source.close()
+    assert rig.camera.closed == 1
+
+
+def test_a_camera_that_hangs_in_its_driver_does_not_hold_up_closing(rig, monkeypatch, caplog):
+    monkeypatch.setattr(live, "CLOSE_S", 0.02)
+    thread = grabbing_thread()
+    with caplog.at_level(logging.WARNING):
+        rig.source.close()
+    assert "camera fake:0 hangs in its driver and is left behind" in caplog.text
+    assert rig.camera.closed == 0, "a device must not be closed under a thread that is in it"
+    assert thread.daemon, "a hanging thread must not keep the program alive"
+    rig.camera.release()
+    thread.join(10)
+    rig.source.close()
+    assert rig.camera.closed == 1
+
+
+def test_a_live_source_has_no_end(rig):
+    assert not rig.source.is_exhausted
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("none", r"camera .*none does not exist; plug it in"), ("file", r"camera .*file cannot be opened; is another")],
+)
+def test_a_device_that_is_no_camera_is_a_source_error(tmp_path: Path, capfd, name: str, says: str):
+    (tmp_path / "file").write_text("no camera")
+    camera = V4l2Camera(tmp_path / name, 640, 480, 20.0)
+    source = LiveSource(camera, "v4l2", max_age_s=0.5, frozen_s=2.0)
+    with pytest.raises(SourceError, match=says):
+        source.open()
+    source.close()
+    with pytest.raises(SourceError, match="is not open"):
+        camera.grab()
+    assert capfd.readouterr().err == "", "the library must not chatter"
