@@ -35,7 +35,7 @@ SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 GHOST_LEVELS = 3.0
 """An item has local contrast of so many times `presence.contrast`; a tray's own texture has less."""
-GHOST_SHARE = 0.35
+GHOST_SHARE = .35
 """What vanished leaves less than this share of the reference's local contrast."""
 
 

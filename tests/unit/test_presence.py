@@ -164,7 +164,7 @@ def test_a_first_item_that_is_plainer_than_the_tray_is_no_ghost():
     rig = rig_of(SyntheticTray(texture=9.0))
     mat = rig.tray.surface
     rig.tray.surface = mat.copy()
-    rig.tray.surface[120:360, 160:480] = 150.0
+    rig.tray.surface[120:360, 160:480] = 200.0
     resting = rig.look(20)[1:]
     rig.tray.surface = mat
     left = rig.look(20)[2:]
