@@ -18,6 +18,7 @@ from edge.config import Config
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.machine import Machine, Rules, State
+from edge.memory import settle
 from edge.pins import open_factory
 from edge.presence.local_contrast import LocalContrastDetector
 from edge.records import Frame, Prediction, Presence
@@ -28,7 +29,7 @@ from edge.sources.sim_script import Item
 
 __all__ = ["LoopRound", "measure_loop"]
 
-PLAYS = 8
+PLAYS = 12
 """Times that the item is shown in one round."""
 BUFFERS = 3
 """Frames that a camera driver has in its hands."""
@@ -82,6 +83,7 @@ def measure_loop(config: Config, rounds: int) -> list[LoopRound]:
             model = {"name": bundle.id.name, "version": bundle.id.version, "sha256": bundle.id.sha256}
             runtime = Runtime(parts, rules, {"model": model, "source": "bench"}, [probe])
             runtime.begin()
+            settle()
             _play(runtime, recording, classifier, probe)
             return [_play(runtime, recording, classifier, probe) for _ in range(rounds)]
         finally:

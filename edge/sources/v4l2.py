@@ -7,6 +7,7 @@ import numpy as np
 
 from edge.errors import SourceError
 from edge.records import BgrImage
+from edge.sources.quiet import quiet_opencv
 
 __all__ = ["V4l2Camera"]
 
@@ -34,11 +35,8 @@ class V4l2Camera:
             raise SourceError(
                 f"camera {self._device} does not exist; plug it in, or list devices with v4l2-ctl --list-devices"
             )
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
+        with quiet_opencv():
             capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
         if not capture.isOpened():
             capture.release()
             raise SourceError(

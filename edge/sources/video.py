@@ -9,6 +9,7 @@ import numpy as np
 
 from edge.errors import ConfigError, SourceError
 from edge.records import BgrImage, Frame
+from edge.sources.quiet import quiet_opencv
 
 __all__ = ["VideoRecording"]
 
@@ -42,11 +43,8 @@ class VideoRecording:
                 pass
         except OSError as exc:
             raise ConfigError(f"cannot read video {self._path} ({exc.strerror}); check its permissions") from exc
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
+        with quiet_opencv():
             self._capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-        finally:
-            cv2.utils.logging.setLogLevel(level)
         if not self._capture.isOpened():
             size = self._path.stat().st_size
             raise ConfigError(
