@@ -75,5 +75,5 @@ schema: setup  ## write config/schema.json and config/default.yaml anew
 model: setup-convert  ## train and package models/waste-mobilenetv2 from SORTER_DATA
 	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --output models/waste-mobilenetv2
 
-clean:  ## remove the environments and everything built
-	rm -rf $(VENV) $(CONVERT_VENV) build out
+clean:  ## remove the environments and what was built (not out/, which holds the ledger)
+	rm -rf $(VENV) $(CONVERT_VENV) build

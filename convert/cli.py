@@ -9,13 +9,17 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convert.settings import Settings, Workspace
 from edge.errors import SorterError
+
+if TYPE_CHECKING:
+    from convert.pipeline import Job
 
 __all__ = ["app", "main"]
 
@@ -79,15 +83,16 @@ WORK_DEFAULT = Path("build/convert")
 
 
 @app.command()
-def split(data: Data, work: Work = WORK_DEFAULT, seed: Seed = D.seed) -> None:
+def split(context: typer.Context, data: Data, work: Work = WORK_DEFAULT, seed: Seed = D.seed) -> None:
     """Split the photographs by blocks of neighbours into train, val and test."""
-    from convert.pipeline import Job, run_split
+    from convert.pipeline import run_split
 
-    run_split(Job(data, Workspace(work), Settings(seed=seed), _progress(), _command()))
+    run_split(_job(context, data, work))
 
 
 @app.command()
 def train(
+    context: typer.Context,
     data: Data,
     work: Work = WORK_DEFAULT,
     seed: Seed = D.seed,
@@ -98,38 +103,33 @@ def train(
     rendered: Rendered = D.rendered,
     rendered_val: RenderedVal = D.rendered_val,
     rendered_test: RenderedTest = D.rendered_test,
-    side: Side = D.side_px,
+    side_px: Side = D.side_px,
     alpha: Alpha = D.alpha,
     residue: Residue = list(D.residue),  # noqa: B006
 ) -> None:
     """Train the float model: the head on frozen features, then the upper layers."""
-    from convert.pipeline import Job, run_train
+    from convert.pipeline import run_train
 
-    settings = Settings(
-        seed=seed,
-        epochs_frozen=epochs_frozen,
-        epochs_fine=epochs_fine,
-        passes=passes,
-        rendered=rendered,
-        rendered_val=rendered_val,
-        rendered_test=rendered_test,
-        side_px=side,
-        alpha=alpha,
-        residue=tuple(residue),
-    )
-    run_train(Job(data, Workspace(work), settings, _progress(), _command()), weights)
+    run_train(_job(context, data, work), weights)
 
 
 @app.command()
-def quantize(data: Data, work: Work = WORK_DEFAULT, name: Name = NAME, bundle_version: Version = VERSION) -> None:
+def quantize(
+    context: typer.Context,
+    data: Data,
+    work: Work = WORK_DEFAULT,
+    name: Name = NAME,
+    bundle_version: Version = VERSION,
+) -> None:
     """Make the int8 model, calibrate it, and write both as a candidate bundle into the work folder."""
-    from convert.pipeline import Job, run_quantize
+    from convert.pipeline import run_quantize
 
-    run_quantize(Job(data, Workspace(work), Settings(), _progress(), _command()), name, bundle_version)
+    run_quantize(_job(context, data, work), name, bundle_version)
 
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     data: Data,
     work: Work = WORK_DEFAULT,
     bundle: Annotated[
@@ -141,24 +141,24 @@ def evaluate(
 ) -> None:
     """Measure the candidate on test photographs, simulated items and tray videos; Markdown goes to stdout."""
     from convert.evaluate import markdown
-    from convert.pipeline import Job, run_evaluate
+    from convert.pipeline import run_evaluate
 
-    settings = Settings(seed=seed, rendered_test=rendered_test, residue=tuple(residue))
-    metrics = run_evaluate(Job(data, Workspace(work), settings, _progress(), _command()), bundle)
+    metrics = run_evaluate(_job(context, data, work), bundle)
     typer.echo(markdown(metrics), nl=False)
 
 
 @app.command()
-def package(work: Work = WORK_DEFAULT, output: Output = DEFAULT_OUTPUT) -> None:
+def package(context: typer.Context, work: Work = WORK_DEFAULT, output: Output = DEFAULT_OUTPUT) -> None:
     """Write the measured candidate as a bundle."""
-    from convert.pipeline import Job, run_package
+    from convert.pipeline import run_package
 
-    run_package(Job(Path(), Workspace(work), Settings(), _progress(), _command()), output)
+    run_package(_job(context, Path(), work), output)
     typer.echo(output)
 
 
 @app.command()
 def build(
+    context: typer.Context,
     data: Data,
     work: Work = WORK_DEFAULT,
     output: Output = DEFAULT_OUTPUT,
@@ -170,35 +170,23 @@ def build(
     rendered: Rendered = D.rendered,
     rendered_val: RenderedVal = D.rendered_val,
     rendered_test: RenderedTest = D.rendered_test,
-    side: Side = D.side_px,
+    side_px: Side = D.side_px,
     alpha: Alpha = D.alpha,
     residue: Residue = list(D.residue),  # noqa: B006
     name: Name = NAME,
     bundle_version: Version = VERSION,
 ) -> None:
     """Everything in one go: split, train, quantize, evaluate, package."""
-    from convert.pipeline import Job, run_all
+    from convert.pipeline import run_all
 
-    settings = Settings(
-        seed=seed,
-        epochs_frozen=epochs_frozen,
-        epochs_fine=epochs_fine,
-        passes=passes,
-        rendered=rendered,
-        rendered_val=rendered_val,
-        rendered_test=rendered_test,
-        side_px=side,
-        alpha=alpha,
-        residue=tuple(residue),
-    )
-    job = Job(data, Workspace(work), settings, _progress(), _command())
-    run_all(job, output, weights, name, bundle_version)
+    run_all(_job(context, data, work), output, weights, name, bundle_version)
     typer.echo(output)
 
 
 def main() -> None:
     """Entry point of `edge-convert`: a failure is one sentence, never a traceback."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
         status = app(standalone_mode=False)
@@ -220,13 +208,24 @@ def main() -> None:
             _fail(exc.format_message(), int(exc.exit_code))
         raise
     if status == INTERRUPTED:
-        _fail("stopped; a bundle that was there before is unchanged", INTERRUPTED)
+        _fail("stopped; a bundle is replaced as a whole or stays as it was", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _fail(message: str, status: int) -> None:
     print(f"edge-convert: {message}", file=sys.stderr)
     sys.exit(status)
+
+
+def _job(context: typer.Context, data: Path, work: Path) -> "Job":
+    """What a command works with; its parameters named like fields of Settings are the settings, the rest defaults."""
+    from convert.pipeline import Job
+
+    known = {field.name for field in fields(Settings)}
+    chosen: dict[str, Any] = {name: value for name, value in context.params.items() if name in known}
+    if "residue" in chosen:
+        chosen["residue"] = tuple(chosen["residue"])
+    return Job(data, Workspace(work), Settings(**chosen), _progress(), _command())
 
 
 def _progress() -> Callable[[str], None]:

@@ -1,8 +1,9 @@
-"""Photographs in class folders, split so that near-duplicates never stand in two parts.
+"""Photographs in class folders, split so that few objects stand in two parts.
 
 Photographs whose numbers are close often show the same object. A block of ten neighbouring numbers therefore
-goes to one part as a whole. Names without a number cannot tell neighbours; they are spread over groups by a
-hash of the name, and the split says so.
+goes to one part as a whole. At the border of two blocks the same object can still stand in two parts: the last
+photograph of one and the first of the next. Names without a number cannot tell neighbours; they are spread over
+groups by a hash of the name, and the split says so.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import logging
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,11 +20,22 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
+from convert.files import write_text
 from edge.errors import ConfigError
 from edge.preprocess import fit_frame
 from edge.records import BgrImage
 
-__all__ = ["Photo", "Split", "class_root", "load_photo", "load_split", "make_split", "save_split"]
+__all__ = [
+    "Photo",
+    "Split",
+    "check_data",
+    "class_root",
+    "is_trashnet",
+    "load_photo",
+    "load_split",
+    "make_split",
+    "save_split",
+]
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -31,6 +43,7 @@ SHARES: dict[Part, float] = {"train": 0.70, "val": 0.15, "test": 0.15}
 BLOCK = 10
 """Photographs with the same number // BLOCK stay together."""
 HASH_GROUPS = 40
+TRASHNET = "trashnet"
 SCHEMA = 1
 RULE = (
     f"group = text before the last number of the file name + that number // {BLOCK}; a name without a number: "
@@ -96,8 +109,13 @@ def class_root(data: Path) -> Path:
         raise ConfigError(
             f"data folder {data} does not exist; set SORTER_DATA or --data to the folder with the photographs"
         )
-    nested = data / "trashnet"
+    nested = data / TRASHNET
     return nested if nested.is_dir() else data
+
+
+def is_trashnet(root: Path) -> bool:
+    """True if the folder of the class folders says by its name that it is TrashNet."""
+    return root.absolute().name == TRASHNET
 
 
 def group_of(file: str) -> str:
@@ -119,7 +137,7 @@ def make_split(root: Path, seed: int) -> Split:
 
     Raises: ConfigError if there are fewer than two classes, or a class is empty or too small to be split.
     """
-    labels = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and _is_class(entry))
+    labels = _labels(root)
     if len(labels) < 2:
         raise ConfigError(
             f"{root} holds {len(labels)} class folders, expected at least two; check SORTER_DATA or --data"
@@ -129,15 +147,11 @@ def make_split(root: Path, seed: int) -> Split:
     skipped: list[str] = []
     for label in labels:
         files: list[str] = []
-        for path in sorted((root / label).iterdir()):
-            if path.suffix.lower() not in _SUFFIXES:
-                continue
-            name = f"{label}/{path.name}"
-            content = path.read_bytes()
+        for name, content in _photographs(root, label):
             if _decode(content) is None:
                 skipped.append(name)
                 continue
-            digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+            digest.update(_digest_line(name, content))
             files.append(name)
         if not files:
             raise ConfigError(f"class folder {root / label} holds no readable photograph; fill it or remove it")
@@ -146,6 +160,35 @@ def make_split(root: Path, seed: int) -> Split:
         _log.warning("%d files cannot be decoded and are skipped: %s", len(skipped), ", ".join(skipped))
     photos.sort(key=lambda photo: photo.file)
     return Split(seed, tuple(labels), digest.hexdigest(), tuple(photos), tuple(skipped))
+
+
+def check_data(root: Path, split: Split) -> None:
+    """Raises: ConfigError if the photographs below `root` are not, bit for bit, those that were split."""
+    digest = hashlib.sha256()
+    for label in _labels(root):
+        for name, content in _photographs(root, label):
+            if name not in split.skipped:
+                digest.update(_digest_line(name, content))
+    if digest.hexdigest() != split.digest:
+        raise ConfigError(
+            f"the photographs in {root} have digest {digest.hexdigest()[:12]}…, those that were split "
+            f"{split.digest[:12]}…; run `edge-convert split` again, or check SORTER_DATA and --data"
+        )
+
+
+def _labels(root: Path) -> list[str]:
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and _is_class(entry))
+
+
+def _photographs(root: Path, label: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file of a class that looks like a photograph, sorted."""
+    for path in sorted((root / label).iterdir()):
+        if path.suffix.lower() in _SUFFIXES:
+            yield f"{label}/{path.name}", path.read_bytes()
+
+
+def _digest_line(name: str, content: bytes) -> bytes:
+    return f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode()
 
 
 def _is_class(folder: Path) -> bool:
@@ -184,10 +227,7 @@ def _split_class(root: Path, label: str, files: Sequence[str], seed: int) -> lis
 def save_split(split: Split, path: Path) -> None:
     """Write the split as JSON."""
     fields: dict[str, Any] = {"schema": SCHEMA, "rule": RULE, **asdict(split), "counts": split.counts()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(fields, indent=1) + "\n")
 
 
 def load_split(path: Path) -> Split:

@@ -122,15 +122,24 @@ _SETS = {
     "val": "validation photographs",
     "rendered": "simulated items (unseen seeds)",
 }
+_SETS_PERHAPS_SEEN = {
+    **_SETS,
+    "test": "photographs of the test part (perhaps trained on)",
+    "val": "photographs of the validation part (perhaps trained on)",
+}
+
+
+def _sets(metrics: dict[str, Any]) -> dict[str, str]:
+    return _SETS if metrics.get("of", {}).get("are_photographs_unseen", True) else _SETS_PERHAPS_SEEN
 
 
 def markdown(metrics: dict[str, Any]) -> str:
-    """The figures as Markdown tables."""
+    """The figures as Markdown tables; photographs that the model may have been trained on are not called unseen."""
     lines = [
         "| pictures | model | n | labels right | macro-F1 | route right | route macro-F1 | residue recall |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, title in _SETS.items():
+    for name, title in _sets(metrics).items():
         for kind in ("float", "int8"):
             scores = metrics.get(name, {}).get(kind)
             if scores is None:
@@ -150,7 +159,7 @@ def markdown(metrics: dict[str, Any]) -> str:
     if test is not None:
         lines += [
             "",
-            "Test photographs, int8, by label:",
+            f"{_sets(metrics)['test'].partition(' (')[0].capitalize()}, int8, by label:",
             "",
             "| label | n | precision | recall |",
             "| --- | --- | --- | --- |",
@@ -175,7 +184,7 @@ def markdown(metrics: dict[str, Any]) -> str:
 
 
 def _device_lines(metrics: dict[str, Any]) -> list[str]:
-    rows = [(title, metrics.get(name, {}).get("int8", {}).get("device")) for name, title in _SETS.items()]
+    rows = [(title, metrics.get(name, {}).get("int8", {}).get("device")) for name, title in _sets(metrics).items()]
     known = [(title, found) for title, found in rows if found]
     if not known:
         return []

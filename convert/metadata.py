@@ -53,9 +53,9 @@ class ModelText:
 
 
 def add_metadata(model: bytes, text: ModelText) -> bytes:
-    """Write the metadata into a TFLite model and append the labels as a ZIP archive.
+    """Write the metadata into a TFLite model and append the labels as a ZIP archive; then read all of it back.
 
-    Raises: BundleError if `model` is no TFLite model or carries metadata already.
+    Raises: BundleError if `model` is no TFLite model or carries metadata already, or if another text is read back.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -79,7 +79,11 @@ def add_metadata(model: bytes, text: ModelText) -> bytes:
         # A fixed date: the same model gives the same bytes.
         member = zipfile.ZipInfo(LABELS_NAME, date_time=(1980, 1, 1, 0, 0, 0))
         files.writestr(member, "".join(f"{label}\n" for label in text.labels))
-    return archive.getvalue()
+    described = archive.getvalue()
+    found = read_metadata(described)
+    if found != text:
+        raise BundleError(f"the TFLite Metadata reads back as {found}, expected {text}; mend the text")
+    return described
 
 
 def _aligned(schema: Any, source: Any) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from convert.files import exchange, sync
 from convert.quantize import tensors
 from convert.rendered import LABELS, rendered_frame, rendered_plan
 from edge.bundle import (
@@ -92,7 +93,10 @@ def write_bundle(folder: Path, parts: Parts, card: str | None) -> Bundle:
             _write_files(draft, parts, card)
             bundle = load_bundle(draft)
             TfliteClassifier(bundle, runtime="litert", threads=1)
+            for path in (draft, *draft.rglob("*")):
+                sync(path)
             _swap(draft, folder)
+            sync(folder.parent)
     except OSError as exc:
         raise ConfigError(f"cannot write the bundle {folder} ({exc.strerror or exc}); check --output") from exc
     return load_bundle(folder)
@@ -119,17 +123,26 @@ def _half_written(folder: Path) -> Iterator[Path]:
 
 
 def _swap(draft: Path, folder: Path) -> None:
+    """Put the draft in the folder's place; what was there is in the draft's place then, or gone.
+
+    Where the two cannot be exchanged in one step, a kill (not Ctrl-C) between the two renames leaves the old bundle
+    in a hidden folder beside `folder`, as `old`.
+    """
     if not folder.exists():
         draft.rename(folder)
         return
-    with _half_written(folder) as attic:
-        old = attic / "old"
+    if exchange(draft, folder):
+        return
+    attic = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    old = attic / "old"
+    try:
         folder.rename(old)
-        try:
-            draft.rename(folder)
-        except BaseException:
+        draft.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
             old.rename(folder)
-            raise
+        if folder.exists():
+            shutil.rmtree(attic, ignore_errors=True)
 
 
 def _write_files(draft: Path, parts: Parts, card: str | None) -> None:

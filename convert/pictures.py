@@ -35,17 +35,15 @@ class Example:
     Attributes:
         label: its class.
         draw: makes it, (H, W, 3) uint8 BGR; calling it twice gives the same picture.
-        is_rendered: simulated, not photographed.
     """
 
     label: str
     draw: Callable[[], BgrImage]
-    is_rendered: bool
 
 
 def plain(root: Path, photos: Sequence[Photo]) -> list[Example]:
     """Photographs as they are, the way they are validated and tested."""
-    return [Example(photo.label, partial(load_photo, root, photo), False) for photo in photos]
+    return [Example(photo.label, partial(load_photo, root, photo)) for photo in photos]
 
 
 def augmented(root: Path, photos: Sequence[Photo], seed: int, stream: str) -> list[Example]:
@@ -56,7 +54,7 @@ def augmented(root: Path, photos: Sequence[Photo], seed: int, stream: str) -> li
     for photo in photos:
         key = (seed, word, zlib.crc32(photo.file.encode()), seen[photo.file])
         seen[photo.file] += 1
-        examples.append(Example(photo.label, partial(_bent, root, photo, key), False))
+        examples.append(Example(photo.label, partial(_bent, root, photo, key)))
     return examples
 
 
@@ -71,7 +69,7 @@ def rendered_examples(
 ) -> list[Example]:
     """Simulated items of one stream."""
     plan = rendered_plan(labels, number, seed, stream)
-    return [Example(item.label, partial(rendered_frame, item, is_degraded=is_degraded), True) for item in plan]
+    return [Example(item.label, partial(rendered_frame, item, is_degraded=is_degraded)) for item in plan]
 
 
 def training_pass(root: Path, split: Split, settings: Settings, number: int) -> list[Example]:

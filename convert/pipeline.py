@@ -1,5 +1,6 @@
 """The steps from photographs to a bundle. Each reads what the step before left in the work folder."""
 
+import importlib.util
 import json
 import logging
 from collections.abc import Callable
@@ -8,7 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from convert.dataset import RULE, Split, class_root, load_split, make_split, save_split
+from convert.dataset import RULE, Split, check_data, class_root, is_trashnet, load_split, make_split, save_split
+from convert.files import write_text
+from convert.provenance import (
+    are_unseen,
+    check_candidate,
+    check_measured,
+    check_training,
+    measured,
+    read_step,
+    trained,
+)
+from convert.quiet import quiet
 from convert.settings import Settings, Workspace, find_weights
 from edge.bundle import Bundle, Thresholds, load_bundle
 from edge.errors import ConfigError
@@ -52,17 +64,23 @@ def run_train(job: Job, weights: str | None) -> None:
     """Train the float model. `weights` as in `find_weights`."""
     found = find_weights(weights, job.data)
     split = load_split(job.work.split)
+    job.settings.check_residue(split.labels)
+    root = class_root(job.data)
+    check_data(root, split)
     _need("keras", "tensorflow")
     from convert.train import train
 
-    report = train(class_root(job.data), split, job.settings, found, job.work, job.say)
-    job.work.training.write_text(json.dumps({"command": job.command, **report}, indent=1) + "\n", encoding="utf-8")
+    report = train(root, split, job.settings, found, job.work, job.say)
+    record = {"command": job.command, **trained(job.work, split, found), **report}
+    write_text(job.work.training, json.dumps(record, indent=1) + "\n")
 
 
 def run_quantize(job: Job, name: str, version: str) -> Bundle:
     """Quantize and calibrate; writes the candidate bundle."""
-    split, report = load_split(job.work.split), _read(job.work.training, "train")
-    settings = _settings_of(report)
+    split, report = load_split(job.work.split), read_step(job.work.training, "train")
+    settings = _settings_of(job.work, report)
+    root = class_root(job.data)
+    check_training(job.work, split, report, root)
     _need("keras", "tensorflow")
     from convert.package import Parts, candidate_parts, package_versions, write_bundle
     from convert.quantize import describe, is_wholly_delegated, load_float, quantize, representative_pictures
@@ -86,6 +104,7 @@ def run_quantize(job: Job, name: str, version: str) -> Bundle:
         thresholds=Thresholds(confidence=FIRST_CONFIDENCE, margin=FIRST_MARGIN),
         seed=settings.seed,
         data={
+            "source": "TrashNet" if is_trashnet(root) else None,
             "photographs": split.counts(),
             "digest_sha256": split.digest,
             "split_seed": split.seed,
@@ -131,10 +150,22 @@ def run_evaluate(job: Job, bundle_folder: Path | None) -> dict[str, Any]:
     """Measure a bundle, by default the candidate together with its float model.
 
     Args:
-        bundle_folder: another bundle to measure, int8 only.
+        bundle_folder: another bundle to measure, int8 only; `metrics.json` stays the candidate's.
+    Raises: ConfigError if split, photographs, float model and candidate do not belong together.
     """
     split = load_split(job.work.split)
-    bundle = load_bundle(bundle_folder or job.work.candidate)
+    root = class_root(job.data)
+    if bundle_folder is None:
+        report = read_step(job.work.training, "train")
+        settings = _settings_of(job.work, report)
+        bundle = _candidate(job.work)
+        check_training(job.work, split, report, root)
+        check_candidate(bundle, report)
+    else:
+        settings = job.settings
+        bundle = load_bundle(bundle_folder)
+        settings.check_residue(bundle.labels)
+        check_data(root, split)
     if not set(split.labels) <= set(bundle.labels):
         raise ConfigError(
             f"the data has labels {', '.join(split.labels)}, the bundle {', '.join(bundle.labels)}; "
@@ -149,16 +180,23 @@ def run_evaluate(job: Job, bundle_folder: Path | None) -> dict[str, Any]:
         from convert.quantize import load_float
 
         float_model = load_float(job.work.float_model)
-    settings = job.settings if bundle_folder else _settings_of(_read(job.work.training, "train"))
-    root = class_root(job.data)
-    metrics = evaluate(root, split, bundle, float_model, settings, job.say)
+    is_unseen = are_unseen(bundle, split)
+    if not is_unseen:
+        _log.warning(
+            "%s was not made from these photographs split with seed %d: it may have been trained on any of them",
+            bundle.folder,
+            split.seed,
+        )
+    metrics: dict[str, Any] = {"of": {**measured(bundle), "are_photographs_unseen": is_unseen}}
+    metrics.update(evaluate(root, split, bundle, float_model, settings, job.say))
     scenes = measure_scenes(job.data / "scenes", split, bundle, settings.residue)
     if scenes:
         metrics["scenes"] = scenes
     for name, found in scenes.items():
         job.say(f"scene {name}: {found['all']}")
-    job.work.metrics.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    job.work.metrics.with_suffix(".md").write_text(markdown(metrics), encoding="utf-8")
+    if bundle_folder is None:
+        write_text(job.work.metrics, json.dumps(metrics, indent=1) + "\n")
+        write_text(job.work.metrics.with_suffix(".md"), markdown(metrics))
     return metrics
 
 
@@ -167,9 +205,11 @@ def run_package(job: Job, output: Path) -> Bundle:
     from convert.card import card
     from convert.package import candidate_parts, write_bundle
 
-    candidate = load_bundle(job.work.candidate)
-    metrics = {**candidate.manifest.metrics, **_read(job.work.metrics, "evaluate")}
-    parts = candidate_parts(candidate, metrics=metrics)
+    candidate = _candidate(job.work)
+    metrics = read_step(job.work.metrics, "evaluate")
+    check_measured(job.work, metrics, candidate)
+    del metrics["of"]  # the manifest itself says of which model and calibration
+    parts = candidate_parts(candidate, metrics={**candidate.manifest.metrics, **metrics})
     bundle = write_bundle(output, parts, card(parts))
     job.say(f"bundle {bundle.id.name} {bundle.id.version} written, SHA-256 {bundle.id.sha256[:12]}…")
     return bundle
@@ -187,30 +227,28 @@ def run_all(job: Job, output: Path, weights: str | None, name: str, version: str
 
 
 def _need(*modules: str) -> None:
-    """Raises: ConfigError if a heavy package is missing."""
-    import importlib.util
-
+    """Import heavy packages without their chatter. Raises: ConfigError if one is missing."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise ConfigError(
                 f"{module} is not installed in this environment; install the `convert` extra, or run `make model`"
             )
+    with quiet():
+        for module in modules:
+            importlib.import_module(module)
 
 
-def _read(path: Path, step: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is missing; run `edge-convert {step}` first") from None
-    except ValueError as exc:
-        raise ConfigError(f"{path} is no JSON ({exc}); run `edge-convert {step}` again") from exc
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no object; run `edge-convert {step}` again")
-    return content
+def _candidate(work: Workspace) -> Bundle:
+    if not work.candidate.is_dir():
+        raise ConfigError(f"{work.candidate} is missing; run `edge-convert quantize` first")
+    return load_bundle(work.candidate)
 
 
-def _settings_of(report: dict[str, Any]) -> Settings:
+def _settings_of(work: Workspace, report: dict[str, Any]) -> Settings:
     known = {field.name for field in fields(Settings)}
-    values = {name: value for name, value in report["settings"].items() if name in known}
-    values["residue"] = tuple(values["residue"])
+    try:
+        values = {name: value for name, value in report["settings"].items() if name in known}
+        values["residue"] = tuple(values["residue"])
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise ConfigError(f"{work.training} holds no settings ({exc!r}); run `edge-convert train` again") from exc
     return Settings(**values)

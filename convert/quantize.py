@@ -1,7 +1,7 @@
 """Full-integer quantization: int8 in, int8 out, a scale for every output channel of the weights."""
 
-import contextlib
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from convert.dataset import Split, class_root
 from convert.metadata import ModelText, add_metadata
 from convert.network import MEAN, STD, to_real
 from convert.pictures import chunks, training_pass
+from convert.quiet import quiet
 from convert.settings import Settings
 from edge.bundle import InputTensor, OutputTensor
 from edge.classify.interpreters import open_interpreter
@@ -59,8 +60,9 @@ def quantize(model: Any, pictures: npt.NDArray[np.uint8]) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    # Keras prints the exported signature to standard output, where only results belong.
-    with contextlib.redirect_stdout(sys.stderr):
+    # Keras prints the exported signature, and TensorFlow warns of a lack of ranges that it was given.
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
         content = bytes(converter.convert())
     found, _ = tensors(content)
     if not (np.isclose(found.scale, 2 / 255, rtol=1e-5) and found.zero_point == -1):

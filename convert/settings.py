@@ -1,5 +1,6 @@
 """What a training run is made of. Every field is written into the bundle's manifest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,14 @@ class Settings:
             raise ConfigError("epochs and numbers of rendered items must not be negative and passes must be at least 1")
         if self.side_px % 32 or self.side_px < 32:
             raise ConfigError(f"input side {self.side_px} px is no multiple of 32; take 224, or 96 for a quick trial")
+
+    def check_residue(self, labels: Sequence[str]) -> None:
+        """Raises: ConfigError if a residue label is not among the labels of the data, or of the bundle."""
+        unknown = sorted(set(self.residue) - set(labels))
+        if unknown:
+            raise ConfigError(
+                f"residue {', '.join(unknown)} is not among the labels {', '.join(labels)}; pass --residue LABEL"
+            )
 
 
 @dataclass(frozen=True, slots=True)

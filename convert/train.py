@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.dataset import Split
+from convert.files import replacing
 from convert.network import Network, build_network, to_real
 from convert.pictures import Example, augmented, chunks, plain, rendered_examples, repeats, training_pass
 from convert.scores import confusion, macro_f1
@@ -66,10 +67,8 @@ def train(
         "history": history,
         "train_s": round(time.monotonic() - start_s),
     }
-    work.folder.mkdir(parents=True, exist_ok=True)
-    partial = work.float_model.with_name("partial.keras")
-    network.whole.save(partial)
-    partial.replace(work.float_model)
+    with replacing(work.float_model) as partial:
+        network.whole.save(partial)
     return report
 
 

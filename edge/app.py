@@ -104,10 +104,18 @@ def open_session(config: Config, pace: Pace | None, watchers: Sequence[Watcher])
             drop=config.drop_sensor,
             deadline_s=config.vote.deadline_s,
             policy=vote_policy(config, bundle),
+            park_limit_s=_park_limit_s(config),
         )
         runtime = Runtime(parts, rules, _boot_body(config, classifier), watchers)
         settle()
         yield Session(runtime, parts, truth)
+
+
+def _park_limit_s(config: Config) -> float:
+    """Twice what the longest way home takes, and two seconds."""
+    gate = config.gate
+    ramp_s = (gate.max_angle_deg - gate.min_angle_deg) / gate.step_deg * gate.step_s
+    return 2.0 * (ramp_s + gate.settle_s) + 2.0
 
 
 def _boot_body(config: Config, classifier: Classifier) -> dict[str, Any]:
@@ -133,7 +141,13 @@ def _make_source(config: Config, pace: Pace | None, gate: ServoFlap) -> tuple[So
             raise ConfigError("--pace fast needs a recorded source; a camera runs in real time")
         device = Path(_required(argument, "v4l2:DEVICE"))
         camera = V4l2Camera(device, settings.width_px, settings.height_px, settings.fps)
-        return LiveSource(camera, settings.spec, max_age_s=settings.max_age_s, frozen_s=settings.frozen_s), None
+        return LiveSource(
+            camera,
+            settings.spec,
+            max_age_s=settings.max_age_s,
+            frozen_s=settings.frozen_s,
+            dark_level=config.presence.dark_level,
+        ), None
     speed: Pace = pace or "realtime"
     if kind == "sim":
         from edge.sources.sim import Simulation
@@ -169,6 +183,6 @@ def _required(argument: str, form: str) -> str:
 def _seed(argument: str) -> int:
     if not argument:
         return 1
-    if not argument.isdecimal():
-        raise ConfigError(f"sim:{argument} is no seed; give a whole number, such as sim:7")
+    if not argument.isdecimal() or len(argument) > 18:
+        raise ConfigError(f"sim:{argument} is no seed; give a whole number of at most 18 digits, such as sim:7")
     return int(argument)

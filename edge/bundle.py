@@ -152,7 +152,7 @@ def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_NAME
     try:
         fields = json.loads(_read(path, folder))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise BundleError(f"{path} is no JSON ({exc}); install the bundle again") from exc
     found = fields.get("schema") if isinstance(fields, dict) else None
     if found != SCHEMA:

@@ -1,5 +1,7 @@
 """`edge-sorter`, also `python -m edge`: the commands. What a command needs is imported when it runs."""
 
+import io
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +11,7 @@ import typer
 
 from edge import __version__
 from edge.commands import config, ledger, model
-from edge.errors import SorterError
+from edge.errors import ConfigError, SorterError
 
 __all__ = ["app", "main"]
 
@@ -123,9 +125,25 @@ def bench(
 
 def main() -> None:
     """Entry point. An expected error is one sentence on standard error and its own exit status."""
+    _tolerate_streams()
     try:
         app(prog_name="edge-sorter")
     except SorterError as exc:
         notes = "".join(f"; {note}" for note in getattr(exc, "__notes__", ()))
         print(f"edge-sorter: error: {exc}{notes}", file=sys.stderr)
         sys.exit(exc.exit_code)
+    except OSError as exc:
+        # What no driver foresaw, such as a folder that may not be looked into.
+        where = f" {exc.filename}" if exc.filename is not None else ""
+        print(f"edge-sorter: error: cannot use{where} ({exc.strerror or exc}); check the path", file=sys.stderr)
+        sys.exit(ConfigError.exit_code)
+
+
+def _tolerate_streams() -> None:
+    """A name that the terminal cannot show, or a stream that was closed at the start, must not stop the sorting."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -28,6 +28,10 @@ SERVO_BCM_PINS = 28
 """GPIO0 to GPIO27 are on the 40-pin header of every Raspberry Pi that runs this."""
 
 
+SOURCE_KINDS = {"sim": False, "video": True, "images": True, "v4l2": True}
+"""Kinds of sources, and whether one needs something after the colon."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -48,6 +52,13 @@ class SourceConfig(_Section):
     )
     sim_items: int = Field(20, ge=1, le=100_000_000, description="items that the simulation sends")
     image_s: float = Field(2.5, ge=0.2, le=600, description="how long images:DIR shows each picture, in seconds")
+
+    @model_validator(mode="after")
+    def _known_kind(self) -> Self:
+        kind, _, argument = self.spec.partition(":")
+        if kind not in SOURCE_KINDS or (SOURCE_KINDS[kind] and not argument):
+            raise ValueError(f"spec is {self.spec!r}, expected sim[:SEED], video:PATH, images:DIR or v4l2:DEVICE")
+        return self
 
 
 class PresenceConfig(_Section):
@@ -159,7 +170,7 @@ class GateConfig(_Section):
         description="angle that opens the way to each bin",
     )
     step_deg: float = Field(2.0, gt=0, le=180, description="degrees a step of the ramp; inrush browns the Pi out")
-    step_s: float = Field(0.01, ge=0.001, le=1, description="duration of one step of the ramp")
+    step_s: float = Field(0.01, ge=0.01, le=1, description="duration of one step of the ramp")
     hold_s: float = Field(0.8, ge=0, le=30, description="how long the flap stays open")
     settle_s: float = Field(0.25, ge=0, le=10, description="rest at home before the servo is detached")
 
@@ -171,6 +182,8 @@ class GateConfig(_Section):
             raise ValueError("min_pulse_us must be below max_pulse_us")
         if not self.bins_deg:
             raise ValueError("bins_deg names no bin")
+        if "home" in self.bins_deg:
+            raise ValueError("bins_deg names a bin 'home', which is the gate's own word for its parked position")
         for name, angle_deg in {"home_deg": self.home_deg, **self.bins_deg}.items():
             if not self.min_angle_deg <= angle_deg <= self.max_angle_deg:
                 raise ValueError(
@@ -194,7 +207,7 @@ class DropSensorConfig(_Section):
 class PinsConfig(_Section):
     """What drives the pins. `mock` is gpiozero's own simulation; nothing falls back to it."""
 
-    factory: Literal["mock", "lgpio", "rpigpio", "pigpio", "native"] = Field(
+    factory: Literal["mock", "lgpio", "rpigpio", "pigpio"] = Field(
         "mock", description="gpiozero pin factory; lgpio on a Raspberry Pi, mock without one"
     )
 
@@ -245,6 +258,11 @@ class Config(_Section):
         for label, route in self.routes.items():
             if route not in self.gate.bins_deg:
                 raise ValueError(f"routes.{label} is {route!r}, which is no bin of gate.bins_deg ({bins})")
+        if self.settle.quiet_s >= self.vote.deadline_s:
+            raise ValueError(
+                f"vote.deadline_s is {self.vote.deadline_s:g}, not above settle.quiet_s ({self.settle.quiet_s:g}): "
+                "it counts from rest, and no frame could vote in time"
+            )
         if self.uncertain_route not in self.gate.bins_deg:
             raise ValueError(f"uncertain_route is {self.uncertain_route!r}, which is no bin of gate.bins_deg ({bins})")
         if self.drop_sensor.kind != "none" and self.drop_sensor.pin == self.gate.servo_pin:

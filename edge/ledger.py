@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from edge.errors import LedgerError
 from edge.ledger_format import (
     BASE_FIELDS,
     CREATE,
+    USED_MARK,
     check_identity,
     check_path,
     database_uri,
     describe_faults,
     encode_record,
     has_bytes,
+    is_marked_used,
     sidecar,
     translated,
 )
@@ -36,6 +38,9 @@ BUSY_TIMEOUT_S = 1.0
 LOG_LIMIT_BYTES = 4 << 20
 """The log is cut back to this at a checkpoint, after a slow reader let it grow."""
 
+HOLDER_BYTES = 11
+"""Length of the lock file's first line, the id of a process."""
+
 _INSERT = """
 INSERT INTO events (boot_id, seq, type, utc, t_s, label, route, decision, record)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -48,6 +53,8 @@ class SqliteLedger:
     An event that `append` returned is on the disk: write-ahead log, `synchronous=FULL`. Within a boot,
     numbers run from 1 without a gap. If power fails in the middle of an append, or the disk fails while it
     commits, the event may be found afterwards although it was never returned; no event is found twice.
+    Rows that are taken from the very end of a book, as by losing its `-wal` file, cannot be missed by looking at the
+    book: each opening folds the log into the main file, so that only the rows of the current run are at risk.
 
     Args:
         path: the database; it and its folders are made if they are missing.
@@ -62,6 +69,7 @@ class SqliteLedger:
         self._utc_now = utc_now
         self._boot_id: str | None = None
         self._connection: sqlite3.Connection | None = None
+        self._lock: _WriterLock | None = None
         self._stack = ExitStack()
         self._mutex = threading.Lock()
 
@@ -75,8 +83,8 @@ class SqliteLedger:
     def open(self) -> None:
         """Become the one writer; make the file if it is missing, recover it if a writer was killed.
 
-        Raises: LedgerError if it has another writer, is not a ledger, is damaged or cannot be written;
-            whatever was there is then as it was.
+        Raises: LedgerError if it has another writer, is not a ledger, is damaged, lost all of its rows or cannot
+            be written; whatever was there is then as it was.
         """
         with self._mutex:
             if self._connection is not None:
@@ -93,10 +101,15 @@ class SqliteLedger:
                 lock = stack.enter_context(_WriterLock(path))
                 if _must_be_made(path):
                     _make(path)
+                elif is_marked_used(path):
+                    _refuse_lost_rows(path)
                 connection = stack.enter_context(closing(_connect(path)))
                 lock.name_holder()
+                if _has_rows(connection):
+                    lock.mark_used()
                 self._stack = stack.pop_all()
                 self._connection = connection
+                self._lock = lock
                 self._boot_id = boot_id
 
     def append(self, event: Event) -> dict[str, Any]:
@@ -109,15 +122,17 @@ class SqliteLedger:
             durable; it has no number then, and the next event that succeeds takes the one it would have had.
         """
         with self._mutex:
-            if self._connection is None:
+            if self._connection is None or self._lock is None:
                 raise LedgerError(f"ledger {self._path} is not open; call open() first")
             with translated("append to", self._path):
-                return _append(self._connection, event, self.boot_id, self._utc_now())
+                record = _append(self._connection, event, self.boot_id, self._utc_now())
+            self._lock.mark_used()
+            return record
 
     def close(self) -> None:
         """Give the file back; may be called twice, also on a ledger that was never opened."""
         with self._mutex:
-            self._connection = None
+            self._connection = self._lock = None
             with translated("close", self._path):
                 self._stack.pop_all().close()
 
@@ -125,19 +140,20 @@ class SqliteLedger:
 class _WriterLock:
     """An advisory lock on `<path>.lock` that the kernel drops when the process dies.
 
-    The file stays behind, holding the id of its last holder's process: to remove it would let two writers
-    lock two files of one name.
+    The file stays behind, holding the id of its last holder's process and a mark from the first event on: to
+    remove it would let two writers lock two files of one name.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_marked = False
 
     def __enter__(self) -> "_WriterLock":
         self._fd = os.open(sidecar(self._path, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
-            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            holder = os.pread(self._fd, HOLDER_BYTES, 0).decode("ascii", "replace").strip()
             os.close(self._fd)
             raise LedgerError(
                 f"ledger {self._path} is being written by process {holder or '(starting)'}; "
@@ -153,7 +169,14 @@ class _WriterLock:
 
     def name_holder(self) -> None:
         """Write this process's id into the file, for whoever is refused."""
-        os.pwrite(self._fd, f"{os.getpid():<10}\n".encode("ascii"), 0)
+        os.pwrite(self._fd, f"{os.getpid():<{HOLDER_BYTES - 1}}\n".encode("ascii"), 0)
+
+    def mark_used(self) -> None:
+        """Note for good that the book has rows. A mark that fails is tried again: the event itself is durable."""
+        if not self._is_marked:
+            with suppress(OSError):
+                os.pwrite(self._fd, f"{USED_MARK}\n".encode("ascii"), HOLDER_BYTES)
+                self._is_marked = True
 
 
 def _must_be_made(path: Path) -> bool:
@@ -175,6 +198,22 @@ def _must_be_made(path: Path) -> bool:
                 "restore it, or move both away to begin anew"
             )
     return True
+
+
+def _refuse_lost_rows(path: Path) -> None:
+    """Refuse a book whose rows were lost. Raises: LedgerError."""
+    # Through a reading connection: a writing one would clear away the log, and with it the last trace, as it closes.
+    query = "mode=ro" if sidecar(path, "-wal").exists() else "mode=ro&immutable=1"
+    with closing(sqlite3.connect(database_uri(path, query), uri=True)) as connection:
+        if not _has_rows(connection):
+            raise LedgerError(
+                f"ledger {path} has no rows but {path.name}.lock shows that it had some; "
+                "restore a copy, or move both away to begin anew"
+            )
+
+
+def _has_rows(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is not None
 
 
 def _make(path: Path) -> None:
@@ -214,6 +253,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT_BYTES}")
         connection.execute("SELECT max(id) FROM events").fetchone()
+        # The log of a writer that was killed goes into the file, so that losing the log loses this run's rows at most.
+        # A slow reader may hold it back; what is then left in the log is as safe as it was.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         # SQLite falls back to reading where it may not write: better known now than at the first item.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")

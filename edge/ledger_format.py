@@ -6,6 +6,7 @@ records, so that `edge-sorter ledger …` starts quickly.
 
 import errno
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from edge.errors import LedgerError
+from edge.errors import ConfigError, LedgerError
 
 __all__ = [
     "APPLICATION_ID",
@@ -21,12 +22,15 @@ __all__ = [
     "CREATE",
     "ITEM_FIELDS",
     "LEDGER_VERSION",
+    "USED_MARK",
     "check_identity",
     "check_path",
     "database_uri",
     "describe_faults",
     "encode_record",
     "has_bytes",
+    "is_marked_used",
+    "refuse_collision",
     "sidecar",
     "translated",
 ]
@@ -73,6 +77,11 @@ ITEM_FIELDS: Mapping[str, tuple[str, ...]] = {
     "model": ("name", "version", "sha256"),
 }
 """Mandatory fields of an item event, each with the mandatory fields inside it (DESIGN.md, item event)."""
+
+USED_MARK = "has held events"
+"""Second line of the lock file, from the first event on: from then on a book without rows has lost them."""
+
+_COMPANIONS = ("", "-wal", "-shm", "-journal", ".lock", ".new")
 
 _TEXT_COLUMNS = ("label", "route", "decision")
 
@@ -190,6 +199,34 @@ def has_bytes(path: Path) -> bool:
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:
+        return False
+
+
+def is_marked_used(path: Path) -> bool:
+    """True if the lock file beside the ledger says that events were written. Raises: OSError."""
+    try:
+        return USED_MARK.encode("ascii") in sidecar(path.resolve(), ".lock").read_bytes()
+    except FileNotFoundError:
+        return False
+
+
+def refuse_collision(option: str, target: Path, ledger: Path) -> None:
+    """Refuse to write to a file that belongs to the ledger; nothing is opened.
+
+    Args:
+        option: what named the target, as `--output`.
+    Raises: ConfigError if it is the ledger or one of its companions, by whatever name.
+    """
+    book = Path(os.path.realpath(ledger))
+    for own in (sidecar(book, suffix) for suffix in _COMPANIONS):
+        if os.path.realpath(target) == str(own) or _is_same_file(target, own):
+            raise ConfigError(f"{option} {target} is {own.name}, which belongs to the ledger; name another file")
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
         return False
 
 

@@ -12,7 +12,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from edge.errors import LedgerError
-from edge.ledger_format import check_identity, check_path, database_uri, describe_faults, sidecar, translated
+from edge.ledger_format import (
+    check_identity,
+    check_path,
+    database_uri,
+    describe_faults,
+    is_marked_used,
+    sidecar,
+    translated,
+)
 
 __all__ = ["LatencyFigures", "LedgerReader", "Summary", "VerifyReport"]
 
@@ -150,12 +158,18 @@ class LedgerReader:
         Checked are the file's own integrity, that no row is missing, that `seq` runs from 1 without a gap in
         each boot, and that each record is JSON with its mandatory fields, agrees with its columns and bears
         the `event_id` of its boot and number. A file that cannot be read to the end is a problem, no error.
+
+        Rows that are missing at the very end cannot be seen from the book itself: what is left is a sound, shorter
+        book. Only if all of them are gone does the lock file tell it from a new one.
         """
         problems = _Problems()
         last_seq: dict[str, int] = {}
         rows = last_id = 0
+        was_used = False
         try:
             with translated("read", self._path):
+                # Asked before the rows are read: a writer that makes the first one meanwhile is no problem.
+                was_used = is_marked_used(self._path)
                 for (finding,) in self._live().execute(f"PRAGMA integrity_check({PROBLEM_LIMIT})"):
                     if finding != "ok":
                         problems.add(f"the file is damaged: {finding}")
@@ -177,6 +191,9 @@ class LedgerReader:
                     problems.add(f"{where}: {fault}")
         except LedgerError as exc:
             problems.add(f"after row {last_id} nothing can be read: {exc}")
+        else:
+            if rows == 0 and was_used:
+                problems.add(f"there are no rows, but {self._path.name}.lock shows that there were: all are lost")
         return VerifyReport(rows=rows, boots=len(last_seq), problems=problems.sentences())
 
     def _connect(self) -> sqlite3.Connection:

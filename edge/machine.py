@@ -174,6 +174,8 @@ class Rules:
     drop: DropSensorConfig
     deadline_s: float
     policy: VotePolicy
+    park_limit_s: float = 5.0
+    """A gate that has not come home so long after it was told to is cut off."""
 
 
 class Machine(NamedTuple):
@@ -181,7 +183,7 @@ class Machine(NamedTuple):
 
     Attributes:
         entered_s: when `state` was entered.
-        first_motion_s: first sign of the item in flight, or of the next one.
+        first_motion_s, next_motion_s: first sign of the item in flight, and of the next one while the gate still moves.
         moved_s, disturbed_s: the last frames with any motion and with a large one.
         rest_s: when the item came to rest.
         empty_since_s, empty_frames: how long the tray has been empty without a break.
@@ -197,6 +199,7 @@ class Machine(NamedTuple):
     state: State = State.BOOT
     entered_s: float = 0.0
     first_motion_s: float | None = None
+    next_motion_s: float | None = None
     moved_s: float = 0.0
     disturbed_s: float = 0.0
     rest_s: float = 0.0
@@ -264,7 +267,8 @@ def _first(known_s: float | None, now_s: float) -> float:
 
 def _forget_item(machine: Machine) -> Machine:
     return machine._replace(
-        first_motion_s=None,
+        first_motion_s=machine.next_motion_s,
+        next_motion_s=None,
         votes=(),
         decision=None,
         opened=None,
@@ -290,15 +294,19 @@ def _track(machine: Machine, presence: Presence) -> Machine:
     )
     is_blocked = presence.is_lit and presence.is_occupied
     is_stirring = presence.is_moving or presence.is_occupied
-    first_motion_s = machine.first_motion_s
-    if is_rearmed and is_stirring and first_motion_s is None and machine.decision is None:
-        first_motion_s = t_s
+    first_motion_s, next_motion_s = machine.first_motion_s, machine.next_motion_s
+    if is_rearmed and is_stirring:
+        if machine.decision is not None:
+            next_motion_s = _first(next_motion_s, t_s)
+        else:
+            first_motion_s = _first(first_motion_s, t_s)
     return machine._replace(
         empty_frames=frames,
         empty_since_s=since_s,
         occupied_since_s=_first(machine.occupied_since_s, t_s) if is_blocked else None,
         is_rearmed=is_rearmed,
         first_motion_s=first_motion_s,
+        next_motion_s=next_motion_s,
         moved_s=t_s if presence.is_moving or not presence.is_lit else machine.moved_s,
         disturbed_s=t_s if presence.is_disturbed or not presence.is_lit else machine.disturbed_s,
     )

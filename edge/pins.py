@@ -14,13 +14,12 @@ _FACTORIES = {
     "lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"),
     "rpigpio": ("gpiozero.pins.rpigpio", "RPiGPIOFactory"),
     "pigpio": ("gpiozero.pins.pigpio", "PiGPIOFactory"),
-    "native": ("gpiozero.pins.native", "NativeFactory"),
 }
 _HISTORY_LIMIT = 4096
 """State changes that a simulated pin remembers; gpiozero's own keeps every one for ever."""
 
 
-def open_factory(name: Literal["mock", "lgpio", "rpigpio", "pigpio", "native"]) -> PinFactory:
+def open_factory(name: Literal["mock", "lgpio", "rpigpio", "pigpio"]) -> PinFactory:
     """Open a pin factory. The caller closes it, after the devices on it.
 
     Raises: ActuatorError if the library is missing or this machine has no such GPIO.

@@ -53,7 +53,7 @@ def check_image(image: BgrImage) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise SourceError(
             f"frame is {image.dtype} of shape {image.shape}, expected (height, width, 3) uint8 in BGR order; "
-            "check source.kind and the camera's pixel format"
+            "check source.spec and the camera's pixel format"
         )
 
 

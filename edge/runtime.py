@@ -36,8 +36,6 @@ TICK_S = 0.01
 """The loop's period while the gate moves."""
 IDLE_S = 0.1
 """Longest wait for a frame, so that a request to stop is seen."""
-PARK_LIMIT_S = 5.0
-"""Source time after which a gate that has not come home is cut off."""
 
 
 class Watcher(Protocol):
@@ -50,6 +48,10 @@ class Watcher(Protocol):
     def on_event(self, record: Mapping[str, Any]) -> None:
         """Called only once the event is durable."""
         ...
+
+
+class _GaveUpError(ActuatorError):
+    """Faults that should have mended themselves came too often in a row; the gate itself may be sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Runtime:
             case Emit(type_, t_s, body):
                 self._emit(type_, t_s, {**body, "model": self._model} if type_ == "item" else body)
             case Halt(reason):
-                raise ActuatorError(
+                raise _GaveUpError(
                     f"gave up after {self._machine.recoveries} faults in a row, the last one {reason}; "
                     "look at the tray and the gate, then start again"
                 )
@@ -193,39 +195,45 @@ class Runtime:
 
     def _drain(self) -> None:
         """Let the gate finish, without looking at further frames."""
-        limit_s = self._clock.now_s() + PARK_LIMIT_S
+        park_limit_s = self._machine.rules.park_limit_s
+        limit_s = self._clock.now_s() + park_limit_s
         while self._is_ticking():
             if self._clock.now_s() >= limit_s:
-                raise ActuatorError(f"the gate was not home after {PARK_LIMIT_S:g} s; it is cut off")
+                raise ActuatorError(f"the gate was not home after {park_limit_s:g} s; it is cut off")
             self._clock.wait_until(self._next_tick_s)
             self._tick(self._clock.now_s())
 
     def _park(self, cause: BaseException) -> None:
         """Bring the gate home if it can still be trusted, else cut it off; then write the fault down."""
-        gate = self._parts.gate
+        gate, state = self._parts.gate, self._machine.state
         try:
             if isinstance(cause, ActuatorError):
                 gate.stop()
+            elif isinstance(cause, SourceError) and self._machine.is_cycling:
+                # The gate still works: an item whose gate was open is finished and counted, any other is named.
+                self._step(ShutdownAsked(_reason(cause)), self._clock.now_s())
+                self._drain()
             else:
                 self._home_alone()
         except Exception as exc:  # the first error is the one to report
             cause.add_note(f"and the gate could not be parked: {exc}")
             _stop_quietly(gate, cause)
-        if isinstance(cause, LedgerError) or not isinstance(cause, Exception):
+        if not isinstance(cause, Exception):
             return
-        body = {"reason": _reason(cause), "detail": str(cause), "state": self._machine.state.value}
+        body = {"reason": _reason(cause), "detail": str(cause), "state": state.value}
         try:
             self._emit("fault", self._clock.now_s(), body)
         except SorterError as exc:
-            cause.add_note(f"and the fault could not be written down: {exc}")
+            if not isinstance(cause, LedgerError):
+                cause.add_note(f"and the fault could not be written down: {exc}")
 
     def _home_alone(self) -> None:
         now_s = self._clock.now_s()
-        limit_s = now_s + PARK_LIMIT_S
+        limit_s = now_s + self._machine.rules.park_limit_s
         self._parts.gate.home(now_s)
         while self._parts.gate.is_moving:
             if now_s >= limit_s:
-                raise ActuatorError(f"the gate was not home after {PARK_LIMIT_S:g} s")
+                raise ActuatorError(f"the gate was not home after {self._machine.rules.park_limit_s:g} s")
             self._parts.gate.tick(now_s)
             self._clock.wait_until(now_s + TICK_S)
             now_s = self._clock.now_s()
@@ -241,6 +249,8 @@ def _stop_quietly(gate: Gate, cause: BaseException) -> None:
 def _reason(cause: Exception) -> str:
     reasons: tuple[tuple[type[Exception], str], ...] = (
         (SourceError, "source_lost"),
+        (LedgerError, "ledger_failed"),
+        (_GaveUpError, "gave_up"),
         (ActuatorError, "gate_failed"),
         (BundleError, "model_failed"),
     )

@@ -1,11 +1,24 @@
 """Fixtures of all tests."""
 
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.rigs import SHIPPED_BUNDLE
+# Before Typer and Rich are imported, which look once: neither the terminal nor a CI service decides what is printed.
+for _name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TERMINAL_WIDTH"):
+    os.environ.pop(_name, None)
+os.environ |= {
+    "NO_COLOR": "1",
+    "_TYPER_FORCE_DISABLE_TERMINAL": "1",
+    "TERM": "xterm",
+    "COLUMNS": "120",
+    "LINES": "40",
+}
+
+from tests.rigs import SHIPPED_BUNDLE  # noqa: E402
 
 
 @pytest.fixture
@@ -14,3 +27,29 @@ def bundle_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "waste"
     shutil.copytree(SHIPPED_BUNDLE, folder)
     return folder
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """Where a ledger may be made."""
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A configuration with small frames, which make the simulation quick."""
+    path = tmp_path / "small.yaml"
+    path.write_text("source:\n  width_px: 320\n  height_px: 240\n")
+    return path
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """How the gates of this test were left."""
+    # Imported here: the tests of the conversion share this file and need no gate.
+    import edge.app
+    from tests.cli_rig import WitnessedFlap
+
+    monkeypatch.setattr(edge.app, "ServoFlap", WitnessedFlap)
+    monkeypatch.setattr(WitnessedFlap, "left", [])
+    return WitnessedFlap.left

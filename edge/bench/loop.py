@@ -15,6 +15,7 @@ import numpy as np
 from edge.app import open_classifier, vote_policy
 from edge.classify.tflite import TfliteClassifier
 from edge.config import Config
+from edge.errors import ConfigError
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.machine import Machine, Rules, State
@@ -44,7 +45,7 @@ class LoopRound:
         gate_us: what the turn that ends in a decision costs more: the decision's record and the first command.
         idle_us: a frame of the empty tray while the sorter is ready.
         invoke_us: the bare `invoke()` of the interpreter, one thread.
-        classified, idle: how many frames these are the means of.
+        classified, decided, idle: how many frames these are the means of.
     """
 
     classified_us: float
@@ -52,12 +53,19 @@ class LoopRound:
     idle_us: float
     invoke_us: float
     classified: int
+    decided: int
     idle: int
 
     @property
     def ratio(self) -> float:
-        """Processor time of a classified frame over that of the bare inference."""
+        """Processor time of a classified frame, from its reading to its vote, over that of the bare inference."""
         return self.classified_us / self.invoke_us
+
+    @property
+    def ratio_with_gate(self) -> float:
+        """The same with the decisions and the gate's first commands spread over all frames that voted."""
+        share = self.decided / (self.classified + self.decided)
+        return (self.classified_us + share * self.gate_us) / self.invoke_us
 
 
 def measure_loop(config: Config, rounds: int) -> list[LoopRound]:
@@ -189,11 +197,14 @@ def _play(runtime: Runtime, recording: _Loop, classifier: TfliteClassifier, prob
         for _ in range(count):
             classifier.interpreter.invoke()
         invoke_ns += clock_ns() - start_ns
+    if not classified or not decided or not idle:
+        raise ConfigError("the bench needs items that more than one frame votes on; raise vote.min_frames to 2 or more")
     return LoopRound(
         classified_us=classified_ns / classified / 1000,
         gate_us=(decided_ns / decided - classified_ns / classified) / 1000,
         idle_us=idle_ns / idle / 1000,
         invoke_us=invoke_ns / (classified + decided) / 1000,
         classified=classified,
+        decided=decided,
         idle=idle,
     )

@@ -4,7 +4,6 @@ import importlib.util
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol
@@ -96,7 +95,7 @@ def _without_native_chatter() -> Iterator[None]:
     """Keep the libraries' INFO lines off standard error, which is for messages that matter; all else goes through."""
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as log:
+    with os.fdopen(os.memfd_create("native-log"), "w+b") as log:
         os.dup2(log.fileno(), 2)
         try:
             yield

@@ -22,8 +22,11 @@ def run_bench(config: Path | None, model: Path | None, json_path: Path | None, r
     """Measure, print a table, and write the figures with every round to `json_path`. Raises: SorterError."""
     log_to_stderr()
     settings = load(config, model=model)
-    if json_path is not None and not json_path.parent.is_dir():
-        raise ConfigError(f"{json_path.parent} is no folder; check --json")
+    if json_path is not None:
+        try:
+            json_path.touch()
+        except OSError as exc:
+            raise ConfigError(f"cannot write {json_path} ({exc.strerror}); check --json") from exc
     loop = measure_loop(settings, rounds)
     folder = model_path(settings)
     figures: dict[str, Any] = {
@@ -31,6 +34,7 @@ def run_bench(config: Path | None, model: Path | None, json_path: Path | None, r
         "machine": {"system": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
         "rounds": rounds,
         "loop_ratio": _spread([one.ratio for one in loop]),
+        "loop_ratio_with_gate": _spread([one.ratio_with_gate for one in loop]),
         "classified_frame_us": _spread([one.classified_us for one in loop]),
         "gate_command_us": _spread([one.gate_us for one in loop]),
         "bare_invoke_us": _spread([one.invoke_us for one in loop]),
@@ -56,6 +60,7 @@ def _print(figures: dict[str, Any], classified: int, idle: int) -> None:
         table.add_column(column, justify="left" if column == "figure" else "right")
     rows = (
         (f"processor time of a classified frame / bare invoke ({classified} frames)", "loop_ratio", "{:.3f}"),
+        ("the same with decisions and the gate's first commands", "loop_ratio_with_gate", "{:.3f}"),
         ("processor time of a classified frame, µs", "classified_frame_us", "{:.0f}"),
         ("processor time of the bare invoke, µs", "bare_invoke_us", "{:.0f}"),
         ("processor time of a decision's record and first command, µs", "gate_command_us", "{:.0f}"),

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from edge.app import open_classifier, vote_policy
 from edge.classify.tflite import TfliteClassifier
 from edge.commands.common import load, log_to_stderr
 from edge.errors import ConfigError, SourceError
-from edge.policy import VotePolicy, route_masses
+from edge.policy import VotePolicy, decide
 from edge.preprocess import fit_frame
 from edge.sources.images import find_images, read_image
 
@@ -26,7 +27,8 @@ def classify_paths(paths: Sequence[Path], *, as_json: bool, config: Path | None,
     log_to_stderr()
     settings = load(config, model=model)
     bundle, classifier = open_classifier(settings)
-    policy = vote_policy(settings, bundle)
+    # One picture has one vote, and must clear the thresholds that a tray's votes must.
+    policy = replace(vote_policy(settings, bundle), max_frames=1, min_frames=1)
     show = _print_json if as_json else _print_line
     failures = 0
     for path in paths:
@@ -37,7 +39,7 @@ def classify_paths(paths: Sequence[Path], *, as_json: bool, config: Path | None,
                 except SourceError as exc:
                     failures += 1
                     print(f"edge-sorter: error: {exc}", file=sys.stderr)
-        except ConfigError as exc:
+        except (ConfigError, OSError) as exc:
             failures += 1
             print(f"edge-sorter: error: {exc}", file=sys.stderr)
     return ConfigError.exit_code if failures else 0
@@ -56,18 +58,16 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _classify_file(path: Path, classifier: TfliteClassifier, policy: VotePolicy) -> dict[str, Any]:
-    """One picture has one vote; it is confident if that vote clears the thresholds that a tray's votes must."""
     prediction = classifier.classify(fit_frame(read_image(path)))
-    masses = route_masses(prediction, policy)
-    leader = max(masses, key=masses.__getitem__)
-    runner_up = max((mass for route, mass in masses.items() if route != leader), default=0.0)
-    is_confident = masses[leader] >= policy.min_confidence and masses[leader] - runner_up >= policy.min_margin
+    decision = decide((prediction,), policy, prediction.t_s, is_late=True)
+    if decision is None:  # a late decision is always one
+        raise SourceError(f"{path} could not be decided")
     return {
         "path": str(path),
-        "label": prediction.label,
-        "route": leader if is_confident else policy.uncertain_route,
-        "decision": "confident" if is_confident else "uncertain",
-        "confidence": round(masses[leader], 4),
+        "label": decision.label,
+        "route": decision.route,
+        "decision": decision.kind.value,
+        "confidence": round(decision.confidence, 4),
         "probabilities": {
             label: round(probability, 4)
             for label, probability in zip(prediction.labels, prediction.probabilities, strict=True)

@@ -96,13 +96,17 @@ def export(
 ) -> None:
     """Write all events out, in order; `--json` is `--format jsonl`."""
     from edge.ledger_export import csv_lines, jsonl_lines, write_file
+    from edge.ledger_format import refuse_collision
     from edge.ledger_read import LedgerReader
 
     if as_json and form is ExportFormat.CSV:
         raise ConfigError("--json and --format csv exclude each other; give one of them")
     to_lines: Callable[[Iterable[Mapping[str, Any]]], Iterator[str]]
     to_lines = csv_lines if form is ExportFormat.CSV else jsonl_lines
-    with LedgerReader(_resolve(ledger)) as reader:
+    path = _resolve(ledger)
+    if output is not None:
+        refuse_collision("--output", output, path)
+    with LedgerReader(path) as reader:
         lines = to_lines(reader.iterate(type_))
         if output is None:
             _write_lines(lines)
@@ -113,7 +117,12 @@ def export(
 
 @app.command()
 def verify(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
-    """Check every row against every promise of the book; exit 5 if one is broken."""
+    """Check every row against every promise of the book; exit 5 if one is broken.
+
+    Rows that are missing at the very end cannot be seen from the book itself:
+    compare its last event with a copy kept elsewhere, as --events makes one.
+    Only a book that lost all of its rows is told from a new one.
+    """
     from edge.ledger_read import LedgerReader
 
     path = _resolve(ledger)

@@ -46,7 +46,7 @@ def show(folder: FolderArgument = None, as_json: JsonOption = False) -> None:
     table.add_row("temperature", f"{manifest.temperature:.3f}")
     for key, value in _flatten(manifest.metrics):
         table.add_row(key, f"{value:.4f}" if isinstance(value, float) else str(value))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @app.command()

@@ -15,10 +15,11 @@ from typing import Any
 
 from edge.app import Session, open_session
 from edge.commands.common import load, log_to_stderr
-from edge.commands.truth import TrueItem, read_truth, score, write_truth
+from edge.commands.truth import TrueItem, check_truth_path, read_truth, score, write_truth
 from edge.commands.watchers import EventsFile, LinePrinter, Silent, Tally
 from edge.config import Config
-from edge.errors import ConfigError
+from edge.errors import ConfigError, SorterError
+from edge.ledger_format import refuse_collision
 from edge.machine import State
 from edge.paths import ledger_path
 from edge.sources.replay import Pace
@@ -26,6 +27,7 @@ from edge.sources.replay import Pace
 __all__ = ["RunOptions", "run_sorter"]
 
 _log = logging.getLogger(__name__)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ def run_sorter(options: RunOptions) -> None:
     is_simulated = config.source.spec.partition(":")[0] == "sim"
     if options.truth is not None and not is_simulated:
         raise ConfigError("--truth is what the simulation showed; it needs --source sim")
+    for option, written in (("--events", options.events), ("--truth", options.truth)):
+        if written is not None:
+            refuse_collision(option, written, ledger_path(config))
+    if options.truth is not None:
+        check_truth_path(options.truth)
     against = None if options.against is None else read_truth(options.against)
     tally = Tally()
     with ExitStack() as stack:
@@ -76,18 +83,21 @@ def run_sorter(options: RunOptions) -> None:
             watchers.append(view)
         else:
             watchers.append(LinePrinter(as_json=options.as_json))
-        session = stack.enter_context(open_session(config, options.pace, watchers))
         should_stop = stack.enter_context(_stop_signals())
+        session = stack.enter_context(open_session(config, options.pace, watchers))
         try:
             if is_live:
                 with view:
                     session.runtime.run(should_stop)
             else:
                 session.runtime.run(should_stop)
-        finally:
-            if options.truth is not None:
-                rows = _truth_rows(session, config)
-                write_truth(options.truth, {"fps": config.source.fps, "source": config.source.spec, "items": rows})
+        except SorterError as exc:
+            try:
+                _keep_truth(options.truth, session, config)
+            except ConfigError as second:
+                exc.add_note(str(second))
+            raise
+        _keep_truth(options.truth, session, config)
         if session.runtime.machine.state in (State.SETTLING, State.VOTING) and session.parts.source.is_exhausted:
             _log.warning("the source ended while an item was on the tray; it was not decided and is not counted")
     if session.truth is not None and against is None:
@@ -95,16 +105,25 @@ def run_sorter(options: RunOptions) -> None:
     _print_summary(tally, against, config, as_json=options.as_json)
 
 
+def _keep_truth(path: Path | None, session: Session, config: Config) -> None:
+    if path is not None:
+        rows = _truth_rows(session, config)
+        write_truth(path, {"fps": config.source.fps, "source": config.source.spec, "items": rows})
+
+
 @contextmanager
 def _stop_signals() -> Iterator[Any]:
-    """A function that turns true at the first SIGTERM or SIGINT; the previous handlers come back afterwards."""
+    """A function that turns true at the first SIGTERM, SIGINT or SIGHUP (a terminal that went away).
+
+    The previous handlers come back afterwards.
+    """
     is_asked = False
 
     def ask(signum: int, frame: FrameType | None) -> None:
         nonlocal is_asked
         is_asked = True
 
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.signal(number, ask) for number in STOP_SIGNALS}
     try:
         yield lambda: is_asked
     finally:
@@ -136,7 +155,7 @@ def _print_summary(tally: Tally, truth: list[TrueItem] | None, config: Config, *
     from rich.table import Table
 
     stream, summary = sys.stderr if as_json else sys.stdout, io.StringIO()
-    console = Console(file=summary, force_terminal=stream.isatty() or None, highlight=False)
+    console = Console(file=summary, force_terminal=stream.isatty() or None, highlight=False, markup=False, emoji=False)
     wall_s = time.perf_counter() - tally.started_s
     items = sum(tally.routes.values())
     table = Table(title=f"{items} items in {tally.last_s:.0f} s of {config.source.spec}", show_header=False)

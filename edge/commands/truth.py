@@ -1,7 +1,10 @@
 """What really lay on the tray, beside what the sorter made of it."""
 
+import bisect
 import json
+import os
 import statistics
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +12,7 @@ from typing import Any
 
 from edge.errors import ConfigError
 
-__all__ = ["Score", "TrueItem", "read_truth", "score", "write_truth"]
+__all__ = ["Score", "TrueItem", "check_truth_path", "read_truth", "score", "write_truth"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +64,24 @@ def score(truth: Sequence[TrueItem], decisions: Iterable[tuple[float, str]]) -> 
     Args:
         decisions: time and route of each item event, in order.
     """
-    found = list(decisions)
-    counted_once = right = 0
-    waits_s: list[float] = []
+    hits: list[list[tuple[float, str]]] = [[] for _ in truth]
     starts_s = [item.t_in_s for item in truth]
-    ends_s = [*starts_s[1:], float("inf")]
-    for item, end_s in zip(truth, ends_s, strict=True):
-        hits = [(t_s, route) for t_s, route in found if item.t_in_s <= t_s < end_s]
-        if len(hits) == 1:
-            counted_once += 1
-            right += hits[0][1] == item.route
-            waits_s.append(hits[0][0] - item.t_rest_s)
-    owned = sum(
-        any(start_s <= t_s < end_s for t_s, _ in found) for start_s, end_s in zip(starts_s, ends_s, strict=True)
+    phantoms = 0
+    for t_s, route in decisions:
+        owner = bisect.bisect_right(starts_s, t_s) - 1
+        if owner < 0 or hits[owner]:
+            phantoms += 1
+        if owner >= 0:
+            hits[owner].append((t_s, route))
+    once = [(item, found[0]) for item, found in zip(truth, hits, strict=True) if len(found) == 1]
+    waits_s = [t_s - item.t_rest_s for item, (t_s, _) in once]
+    return Score(
+        items=len(truth),
+        counted_once=len(once),
+        right=sum(route == item.route for item, (_, route) in once),
+        phantoms=phantoms,
+        decide_s=statistics.median(waits_s) if waits_s else None,
     )
-    return Score(len(truth), counted_once, right, len(found) - owned, statistics.median(waits_s) if waits_s else None)
 
 
 def read_truth(path: Path) -> list[TrueItem]:
@@ -101,12 +107,20 @@ def read_truth(path: Path) -> list[TrueItem]:
         raise ConfigError(f"{path} is no truth file ({type(exc).__name__}: {exc}); check --against") from exc
 
 
+def check_truth_path(path: Path) -> None:
+    """Find out before a run whether its truth can be written after it. Raises: ConfigError."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"cannot write the truth to {path} ({folder} takes no file); check --truth")
+
+
 def write_truth(path: Path, fields: dict[str, Any]) -> None:
     """Write a truth file, whole or not at all. Raises: ConfigError."""
-    partial = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps(fields, indent=1) + "\n")
+        os.replace(partial, path)
     except OSError as exc:
         raise ConfigError(f"cannot write the truth to {path} ({exc.strerror}); check --truth") from exc

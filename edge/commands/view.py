@@ -74,7 +74,9 @@ class LiveView(Silent):
         self._events.append(describe_event(record))
 
     def _draw(self, t_s: float) -> Group:
-        return Group(self._head(t_s), self._bars(), self._counts(), Panel("\n".join(self._events), title="events"))
+        return Group(
+            self._head(t_s), self._bars(), self._counts(), Panel(Text("\n".join(self._events)), title="events")
+        )
 
     def _head(self, t_s: float) -> Panel:
         state = self._machine.state if self._machine is not None else State.BOOT
@@ -107,4 +109,4 @@ class LiveView(Silent):
     def _counts(self) -> Panel:
         routes = "   ".join(f"{name} {self._tally.routes[name]}" for name in self._config.bins)
         decisions = "   ".join(f"{name} {count}" for name, count in self._tally.decisions.items())
-        return Panel(f"{routes}    [dim]{decisions}[/dim]", title="items")
+        return Panel(Text.assemble(routes, "    ", (decisions, "dim")), title="items")

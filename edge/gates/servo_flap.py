@@ -140,7 +140,7 @@ class ServoFlap:
             self._position_deg = motion.commanded_deg = self._read_back()
             if motion.target != HOME:
                 self._open_to = motion.target
-        motion.next_s = max(motion.next_s + self._config.step_s, now_s) + (motion.dwell_s if is_there else 0.0)
+        motion.next_s = now_s + self._config.step_s + (motion.dwell_s if is_there else 0.0)
 
     def _command(self, angle_deg: float) -> None:
         try:

@@ -24,6 +24,7 @@ Plane = npt.NDArray[np.float32]
 THUMB_WIDTH, THUMB_HEIGHT = 80, 60
 BLUR_CELLS = (13, 13)
 NEIGHBOURS = np.ones((3, 3), np.uint8)
+STRIP = np.ones((5, 5), np.uint8)
 REFERENCE_FRAMES = 5
 """Quiet frames that make the first reference."""
 REACH = 1.0
@@ -33,10 +34,43 @@ NOISE_SIGMAS = 5.0
 """A change must also stand so many standard deviations above the picture's own noise."""
 SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
-GHOST_LEVELS = 3.0
-"""An item has local contrast of so many times `presence.contrast`; a tray's own texture has less."""
-GHOST_SHARE = .35
+TEXTURE_CELLS = (9, 9)
+TEXTURE_SHARE = 0.45
+"""A mean over many places is so much surer than a single one."""
+GHOST_LEVELS = 12.0
+"""An item has more local contrast than so many grey levels; a tray's own texture has less."""
+GHOST_SHARE = 0.35
 """What vanished leaves less than this share of the reference's local contrast."""
+
+
+class _Reference:
+    """What the empty tray looks like, as shares of the local light.
+
+    `changes` asks two things of a place: does its contrast leave the range that its neighbours in the reference have
+    (something is there), and has the texture around it gone (something plain lies on it)?
+    """
+
+    def __init__(self, thumb: Plane, light: Plane, contrast: Plane) -> None:
+        self.thumb = thumb
+        relative = contrast / light
+        highest, lowest = cv2.dilate(relative, NEIGHBOURS), cv2.erode(relative, NEIGHBOURS)
+        self._middle = np.asarray((highest + lowest) * 0.5, np.float32)
+        self._reach = np.asarray((highest - lowest) * REACH, np.float32)
+        # A single line, such as the tray's rim, is no texture: its strength changes with every small shift.
+        self._texture = np.asarray(cv2.erode(_texture(relative), np.ones(TEXTURE_CELLS, np.uint8)), np.float32)
+
+    def changes(self, light: Plane, contrast: Plane, bar: float) -> npt.NDArray[np.bool_]:
+        """(60, 80) bool: the places that differ by more than `bar` grey levels."""
+        excess = cv2.absdiff(contrast, self._middle * light) - self._reach * light
+        missing = (self._texture * light - _texture(contrast) > bar * TEXTURE_SHARE).astype(np.uint8)
+        # What a shift makes of a rim is a narrow strip; a sheet is broad.
+        return np.asarray((excess > bar) | (cv2.erode(missing, STRIP) > 0), np.bool_)
+
+    def lost_contrast(self, light: Plane, contrast: Plane, changed: npt.NDArray[np.bool_]) -> bool:
+        """True if strong local contrast was where there is little now: something vanished."""
+        left = float(np.abs(contrast[changed]).mean())
+        gone = float(np.abs((self._middle * light)[changed]).mean())
+        return gone > GHOST_LEVELS and left < GHOST_SHARE * gone
 
 
 class LocalContrastDetector:
@@ -44,17 +78,17 @@ class LocalContrastDetector:
 
     The first reference is whatever lies still at the start. If that was an item after all, its removal shows as a
     place that *lost* local contrast, and the reference is taken anew; this is done only until the first item has
-    come and gone, since later the reference is known to be the empty tray.
+    come and gone, since later the reference is known to be the empty tray. A plain sheet on a patterned mat looks
+    the same: should the tray look like the former reference again, then that one was right after all and returns.
     """
 
     def __init__(self, config: PresenceConfig) -> None:
         self._config = config
-        self._reference: Plane | None = None
-        self._reference_middle: Plane = np.empty(0, np.float32)
-        self._reference_reach: Plane = np.empty(0, np.float32)
+        self._reference: _Reference | None = None
         self._is_provisional = True
         self._quiet_frames = 0
         self._averaged_frames = 0
+        self._former: _Reference | None = None
         self._is_occupied = False
         self._previous: tuple[float, Plane] | None = None
 
@@ -71,16 +105,12 @@ class LocalContrastDetector:
         is_moving = motion > self._config.moving_share
         if is_moving:
             self._averaged_frames = 0
-        cover = 0.0
-        if self._reference is None:
-            self._begin_reference(thumb, light, contrast, is_moving)
-        else:
-            cover = self._cover(thumb, light, contrast, noise, is_moving)
+        cover = self._cover(thumb, light, contrast, noise, is_moving)
         limit = self._config.empty_cover if self._is_occupied else self._config.occupied_cover
         was_occupied, self._is_occupied = self._is_occupied, cover > limit
-        if was_occupied and not self._is_occupied:
+        if was_occupied and not self._is_occupied and self._former is None:
             self._is_provisional = False
-        if may_learn and not self._is_occupied and not is_moving and self._previous is not None:
+        if may_learn and cover <= self._config.empty_cover and not is_moving and self._previous is not None:
             self._learn(thumb, frame.t_s - self._previous[0])
         self._previous = (frame.t_s, contrast / light)
         return Presence(
@@ -106,21 +136,29 @@ class LocalContrastDetector:
         return _share(change > max(self._config.contrast, NOISE_SIGMAS * noise)), noise
 
     def _cover(self, thumb: Plane, light: Plane, contrast: Plane, noise: float, is_moving: bool) -> float:
-        expected = self._reference_middle * light
-        excess = np.asarray(cv2.absdiff(contrast, expected)) - self._reference_reach * light
-        changed = excess > max(self._config.contrast, NOISE_SIGMAS * noise / math.sqrt(2))
+        reference = self._reference
+        if reference is None:
+            self._begin_reference(thumb, light, contrast, is_moving)
+            return 0.0
+        bar = max(self._config.contrast, NOISE_SIGMAS * noise / math.sqrt(2))
+        changed = reference.changes(light, contrast, bar)
         cover = _share(changed)
-        if self._is_provisional and cover > self._config.occupied_cover and not is_moving:
-            left, gone = float(np.abs(contrast[changed]).mean()), float(np.abs(expected[changed]).mean())
-            if gone > GHOST_LEVELS * self._config.contrast and left < GHOST_SHARE * gone:
-                self._set_reference(thumb.copy(), light, contrast)
+        if cover <= self._config.occupied_cover or is_moving or not self._is_provisional:
+            return cover
+        if self._former is not None:
+            if _share(self._former.changes(light, contrast, bar)) <= self._config.empty_cover:
+                self._reference, self._former = self._former, None
+                self._is_provisional = False
                 return 0.0
+        elif reference.lost_contrast(light, contrast, changed):
+            self._former, self._reference = reference, _Reference(thumb.copy(), light, contrast)
+            return 0.0
         return cover
 
     def _begin_reference(self, thumb: Plane, light: Plane, contrast: Plane, is_moving: bool) -> None:
         self._quiet_frames = 0 if is_moving else self._quiet_frames + 1
         if self._quiet_frames >= REFERENCE_FRAMES:
-            self._set_reference(thumb.copy(), light, contrast)
+            self._reference = _Reference(thumb.copy(), light, contrast)
 
     def _learn(self, thumb: Plane, elapsed_s: float) -> None:
         if self._reference is None or elapsed_s <= 0:
@@ -129,17 +167,10 @@ class LocalContrastDetector:
         # be like neither.
         self._averaged_frames += 1
         weight = max(1.0 / self._averaged_frames, 1.0 - math.exp(-elapsed_s / self._config.learn_s))
-        cv2.accumulateWeighted(thumb, self._reference, weight)
-        light = _light(self._reference)
-        self._set_reference(self._reference, light, self._reference - light)
-
-    def _set_reference(self, thumb: Plane, light: Plane, contrast: Plane) -> None:
-        """Keep, as shares of the local light, the range of contrast that each place and its neighbours have."""
-        self._reference = thumb
-        relative = contrast / light
-        highest, lowest = cv2.dilate(relative, NEIGHBOURS), cv2.erode(relative, NEIGHBOURS)
-        self._reference_middle = np.asarray((highest + lowest) * 0.5, np.float32)
-        self._reference_reach = np.asarray((highest - lowest) * REACH, np.float32)
+        average = self._reference.thumb
+        cv2.accumulateWeighted(thumb, average, weight)
+        light = _light(average)
+        self._reference = _Reference(average, light, average - light)
 
 
 def _thumbnail(image: BgrImage) -> Plane:
@@ -149,6 +180,11 @@ def _thumbnail(image: BgrImage) -> Plane:
     green = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
     # Halving both sides is OpenCV's fastest average, and takes half of the noise away.
     return cv2.resize(green, (THUMB_WIDTH, THUMB_HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _texture(contrast: Plane) -> Plane:
+    """Mean strength of the contrast around each place."""
+    return np.asarray(cv2.blur(np.abs(contrast), TEXTURE_CELLS), np.float32)
 
 
 def _light(thumb: Plane) -> Plane:

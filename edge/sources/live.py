@@ -47,16 +47,25 @@ class LiveSource:
         camera: the driver.
         name: for messages, such as `v4l2:/dev/video0`.
         max_age_s, frozen_s: see above.
+        dark_level: mean grey level below which a picture that repeats is darkness, and no frozen camera.
         clock: of the frames' time stamps.
     """
 
     def __init__(
-        self, camera: Camera, name: str, *, max_age_s: float, frozen_s: float, clock: Clock | None = None
+        self,
+        camera: Camera,
+        name: str,
+        *,
+        max_age_s: float,
+        frozen_s: float,
+        dark_level: float = 0.0,
+        clock: Clock | None = None,
     ) -> None:
         self._camera = camera
         self._name = name
         self._max_age_s = max_age_s
         self._frozen_s = frozen_s
+        self._dark_level = dark_level
         self._clock = clock or MonotonicClock()
         self._mail = threading.Condition()
         self._slot: Frame | None = None
@@ -130,7 +139,7 @@ class LiveSource:
 
     def _grab_for_ever(self) -> None:
         index = 0
-        frozen = _FrozenCheck(self._frozen_s)
+        frozen = _FrozenCheck(self._frozen_s, self._dark_level)
         try:
             while not self._is_closing:
                 image = self._camera.grab()
@@ -155,13 +164,15 @@ class LiveSource:
 class _FrozenCheck:
     """Notices pictures that repeat bit for bit, from a checksum over every sixteenth row."""
 
-    def __init__(self, frozen_s: float) -> None:
+    def __init__(self, frozen_s: float, dark_level: float) -> None:
         self._frozen_s = frozen_s
+        self._dark_level = dark_level
         self._checksum: int | None = None
         self._since_s = 0.0
 
     def is_frozen(self, image: BgrImage, t_s: float) -> bool:
-        checksum = zlib.crc32(image[::16].tobytes())
-        if checksum != self._checksum:
+        sample = image[::16]
+        checksum = zlib.crc32(sample.tobytes())
+        if checksum != self._checksum or float(sample.mean()) < self._dark_level:
             self._checksum, self._since_s = checksum, t_s
         return t_s - self._since_s >= self._frozen_s

@@ -35,6 +35,8 @@ class V4l2Camera:
             raise SourceError(
                 f"camera {self._device} does not exist; plug it in, or list devices with v4l2-ctl --list-devices"
             )
+        if not self._device.is_char_device():
+            raise SourceError(f"{self._device} is no camera device; list them with v4l2-ctl --list-devices")
         with quiet_opencv():
             capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
         if not capture.isOpened():

@@ -34,8 +34,10 @@ class VideoRecording:
 
     def open(self) -> None:
         """Open the file and decode its first frame. Raises: ConfigError if there is none."""
-        if not self._path.is_file():
+        if not self._path.exists():
             raise ConfigError(f"video {self._path} does not exist; check --source video:PATH")
+        if not self._path.is_file():
+            raise ConfigError(f"{self._path} is no file; check --source video:PATH")
         # FFmpeg prints its own complaints to standard error; ours say what to do.
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         try:

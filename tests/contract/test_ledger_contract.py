@@ -12,19 +12,7 @@ from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
 from edge.ports import Ledger
 from edge.records import EVENT_SCHEMA, Event
-
-ITEM: dict[str, Any] = {
-    "label": "glass",
-    "route": "recyclable",
-    "decision": "confident",
-    "confidence": 0.97,
-    "margin": 0.93,
-    "votes": {"recyclable": 5, "residue": 0},
-    "frames": 5,
-    "latency_ms": {"settle": 180, "classify": 21, "decide": 260, "gate": 1450, "total": 1890},
-    "gate": {"commanded_deg": 140.0, "duration_s": 1.45, "confirmed": True, "retries": 0},
-    "model": {"name": "m", "version": "1", "sha256": "00"},
-}
+from tests.ledger_rig import ITEM
 
 
 class OpenableLedger(Ledger, Protocol):

@@ -7,7 +7,17 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.dataset import SHARES, class_root, group_of, load_photo, load_split, make_split, save_split
+from convert.dataset import (
+    SHARES,
+    check_data,
+    class_root,
+    group_of,
+    is_trashnet,
+    load_photo,
+    load_split,
+    make_split,
+    save_split,
+)
 from edge.errors import ConfigError
 
 
@@ -64,6 +74,31 @@ def test_the_digest_follows_content_and_names(photographs: Path) -> None:
     renamed = make_split(photographs, 7).digest
     write_photo(photographs / "glass" / "glass500.png", 9999)
     assert len({before, renamed, make_split(photographs, 7).digest}) == 3
+
+
+@pytest.mark.parametrize("change", ["content", "name", "more", "fewer", "class"])
+def test_photographs_that_changed_since_the_split_are_refused(photographs: Path, change: str) -> None:
+    (photographs / "paper" / "paper3.png").write_bytes(b"no picture")
+    split = make_split(photographs, 7)
+    check_data(photographs, split)
+    first = photographs / "glass" / "glass1.png"
+    if change == "content":
+        write_photo(first, 9999)
+    elif change == "name":
+        first.rename(first.with_name("glass500.png"))
+    elif change == "more":
+        write_photo(first.with_name("glass500.png"), 9999)
+    elif change == "fewer":
+        first.unlink()
+    else:
+        write_photo(photographs / "metal" / "metal1.png", 1)
+    with pytest.raises(ConfigError, match="edge-convert split"):
+        check_data(photographs, split)
+
+
+def test_only_a_folder_of_that_name_is_trashnet(photographs: Path) -> None:
+    assert not is_trashnet(photographs)
+    assert is_trashnet(photographs / "trashnet")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def parts(tiny_model: Callable[..., bytes], labels: tuple[str, ...]) -> Parts:
         seed=1,
         data={"photographs": counts, "digest_sha256": "0" * 64},
         training={
+            "weights": None,
             "settings": {"seed": 1, "alpha": 1.0, "side_px": 32, "residue": ["trash"], "rendered": 10},
             "utc_date": "2026-11-22",
         },
@@ -110,6 +111,64 @@ def test_a_stop_in_the_middle_leaves_the_old_bundle(
         write_bundle(tmp_path / "tiny", dataclasses.replace(parts, version="2"), None)
     assert load_bundle(tmp_path / "tiny").manifest.version == "1"
     assert names(tmp_path) == {"tiny"}
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_an_old_bundle_makes_room_whatever_the_file_system_can(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool
+) -> None:
+    if not can_exchange:
+        monkeypatch.setattr(convert.package, "exchange", lambda first, second: False)
+    for version in ("1", "2"):
+        write_bundle(tmp_path / "tiny", dataclasses.replace(parts, version=version), None)
+        assert load_bundle(tmp_path / "tiny").manifest.version == version
+        assert names(tmp_path) == {"tiny"}
+
+
+@pytest.mark.parametrize("stop_before", [True, False])
+@pytest.mark.parametrize("stop_at", [1, 2])
+def test_ctrl_c_between_the_two_renames_keeps_a_whole_bundle(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int, stop_before: bool
+) -> None:
+    write_bundle(tmp_path / "tiny", parts, None)
+    rename, calls = Path.rename, []
+
+    def interrupted(self: Path, target: Path) -> Path:
+        calls.append(target)
+        is_here = len(calls) == stop_at
+        if is_here and stop_before:
+            raise KeyboardInterrupt
+        result = rename(self, target)
+        if is_here:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(convert.package, "exchange", lambda first, second: False)
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(tmp_path / "tiny", dataclasses.replace(parts, version="2"), None)
+    expected = "2" if (stop_at, stop_before) == (2, False) else "1"
+    assert load_bundle(tmp_path / "tiny").manifest.version == expected
+    assert names(tmp_path) == {"tiny"}
+
+
+def test_the_only_copy_is_kept_where_it_cannot_be_put_back(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bundle(tmp_path / "tiny", parts, None)
+    rename = Path.rename
+
+    def only_away(self: Path, target: Path) -> Path:
+        if self.name == "tiny":
+            return rename(self, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(convert.package, "exchange", lambda first, second: False)
+    monkeypatch.setattr(Path, "rename", only_away)
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(tmp_path / "tiny", dataclasses.replace(parts, version="2"), None)
+    [attic] = tmp_path.glob(".tiny.*")
+    assert load_bundle(attic / "old").manifest.version == "1"
 
 
 def test_a_folder_that_is_no_bundle_is_left_alone(parts: Parts, tmp_path: Path) -> None:

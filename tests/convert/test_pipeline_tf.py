@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from convert.files import sha256_of
 from convert.metadata import read_metadata
 from convert.quantize import is_wholly_delegated
 from convert.rendered import rendered_frame, rendered_plan
@@ -51,6 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout == "out/tiny\n"
+    (folder / "screen.txt").write_text(done.stderr)
     return folder
 
 
@@ -82,7 +84,76 @@ def test_the_manifest_says_how_the_bundle_was_made(built: Path) -> None:
     assert manifest.data["digest_sha256"] == json.loads((built / "work" / "split.json").read_text())["digest"]
     assert set(manifest.metrics) >= {"test", "val", "rendered", "calibration"}
     assert manifest.metrics["test"]["int8"]["n"] == manifest.metrics["test"]["float"]["n"] > 0
+    assert manifest.training["weights"] is None
+    assert manifest.training["float_sha256"] == sha256_of(built / "work" / "float.keras")
+    assert manifest.data["source"] is None
+    of = json.loads((built / "work" / "metrics.json").read_text())["of"]
+    assert (of["model_sha256"], of["temperature"]) == (manifest.sha256, manifest.temperature)
     assert "## Limits" in (built / "out" / "tiny" / "CARD.md").read_text()
+
+
+FINE_TUNING = """
+import itertools, json, sys
+from pathlib import Path
+import keras, numpy as np
+import convert.train
+from convert.dataset import load_split
+from convert.settings import Settings, Workspace
+
+folder = Path(sys.argv[1])
+kept = {}
+
+def kept_network(*given):
+    network = build_network(*given)
+    kept["network"], kept["before"] = network, read(network)
+    return network
+
+def read(network):
+    rows = {}
+    for half in ("trunk", "upper"):
+        for variable in getattr(network, half).variables:
+            if "seed_generator" not in variable.path:
+                rows[half + ":" + variable.path] = np.array(variable)
+    return rows
+
+build_network, convert.train.build_network = convert.train.build_network, kept_network
+numbers = itertools.count()
+convert.train._merit = lambda found: next(numbers)  # the last epoch is always the best
+settings = Settings(seed=5, epochs_frozen=1, epochs_fine=1, passes=1, rendered=6, rendered_val=3, side_px=96,
+                    alpha=0.35)
+work = Workspace(folder / "again")
+split = load_split(folder / "work" / "split.json")
+convert.train.train(folder / "data", split, settings, None, work, lambda line: None)
+after = read(kept["network"])
+assert after.keys() == kept["before"].keys()
+print(json.dumps({name: bool((value != kept["before"][name]).any()) for name, value in after.items()}))
+"""
+
+
+def test_fine_tuning_moves_the_upper_layers_and_leaves_the_trunk(built: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FINE_TUNING, str(built)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    has_changed: dict[str, bool] = json.loads(done.stdout.splitlines()[-1])
+    trunk = {name for name in has_changed if name.startswith("trunk:")}
+    kernels = {name for name in has_changed if name.startswith("upper:") and name.endswith("kernel")}
+    statistics = {name for name in has_changed if "moving_" in name}
+    assert len(trunk) > 50
+    assert len(kernels) > 25
+    assert statistics
+    assert not [name for name in trunk | statistics if has_changed[name]]
+    assert not [name for name in kernels if not has_changed[name]]
+
+
+def test_the_screen_shows_progress_and_no_chatter_of_tensorflow(built: Path) -> None:
+    lines = (built / "screen.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith(("[", "WARNING: no confidence up to"))] == []
 
 
 def test_a_shipped_bundle_can_be_measured_again(built: Path) -> None:

@@ -67,9 +67,39 @@ def test_thresholds_rise_until_confident_routes_are_right() -> None:
     targets = np.array([0] * 98 + [2] * 10)
     found, effect = route_thresholds(np.concatenate([right, wrong]), targets, LABELS, ("trash",))
     assert (found.confidence, found.margin) == (0.7, 0.4)
-    assert effect == {"accepted": 0.9074, "accepted_accuracy": 1.0}
+    assert effect == {
+        "accepted": 0.9074,
+        "accepted_accuracy": 1.0,
+        "wanted_accuracy": 0.98,
+        "is_wanted_accuracy_reached": True,
+    }
     easy, _ = route_thresholds(right, targets[:98], LABELS, ("trash",))
     assert (easy.confidence, easy.margin) == (0.6, 0.2)
+
+
+def test_a_wanted_accuracy_that_no_step_reaches_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    probabilities = np.array([[0.95, 0.0, 0.05]] * 10)
+    targets = np.array([0] * 9 + [2])
+    found, effect = route_thresholds(probabilities, targets, LABELS, ("trash",))
+    assert (found.confidence, found.margin) == (0.8, 0.6)
+    assert effect["accepted_accuracy"] == 0.9
+    assert not effect["is_wanted_accuracy_reached"]
+    assert "no confidence up to 0.80 makes 98 % of the confident routes right" in caplog.text
+
+
+def test_a_wanted_accuracy_that_is_reached_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    route_thresholds(np.array([[0.95, 0.0, 0.05]] * 10), np.array([0] * 10), LABELS, ("trash",))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("is_unseen", [True, False])
+def test_photographs_are_called_unseen_only_where_they_are(is_unseen: bool) -> None:
+    truth, p = np.array([0, 1, 2]), np.eye(3)
+    scores = {**label_scores(truth, truth, LABELS), "binary": binary_scores(truth, p, LABELS, ("trash",))}
+    scores["device"] = device_scores(truth, p, LABELS, ("trash",), Thresholds(confidence=0.8, margin=0.6))
+    text = markdown({"of": {"are_photographs_unseen": is_unseen}, "test": {"int8": scores}})
+    assert ("never trained on" in text) is is_unseen
+    assert ("perhaps trained on" in text) is not is_unseen
 
 
 def test_markdown_names_every_set_with_its_n() -> None:

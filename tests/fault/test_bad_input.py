@@ -245,3 +245,14 @@ def test_a_video_file_that_was_cut_is_sorted_as_far_as_it_goes_and_says_so(tmp_p
     assert "WARNING: video" in line
     assert "the file is damaged or was cut" in line
     assert [record["type"] for record in ledger_records(ledger)] == ["boot", "item"]
+
+
+@pytest.mark.parametrize("option", ["--truth", "--events"])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".lock", ".new"])
+def test_a_run_that_would_write_over_its_own_ledger_is_exit_2_before_anything_is_opened(tmp_path, option, suffix):
+    result = invoke("run", "--ledger", tmp_path / "ledger.db", option, tmp_path / f"ledger.db{suffix}")
+    assert (result.code, result.out) == (2, "")
+    assert sentence(result) == (
+        f"{option} {tmp_path}/ledger.db{suffix} is ledger.db{suffix}, which belongs to the ledger; name another file"
+    )
+    assert list(tmp_path.iterdir()) == []

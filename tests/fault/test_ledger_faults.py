@@ -1,13 +1,11 @@
 """What the ledger does when the disk, the folder, the file or the process fails under it."""
 
-import functools
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,13 +15,14 @@ from edge.errors import LedgerError
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
 from edge.records import Event
+from tests.fault.rig import can_mount, open_folder, sealed, unwritable_paths
 
 PYTHONPATH = os.pathsep.join([str(Path(edge.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": PYTHONPATH, "PYTHONWARNINGS": "error"}
 MOUNT_1M = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
 
 FULL_DISK = """
-import json, resource, sys
+import json, resource, sqlite3, sys
 from pathlib import Path
 from edge.errors import LedgerError
 from edge.ledger import SqliteLedger
@@ -33,8 +32,30 @@ from edge.records import Event
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 path, ballast = folder / "ledger.db", folder / "ballast"
 
+# SQLite itself says SQLITE_FULL when a database reached its largest number of pages.
+MOST_PAGES = 0xFFFFFFFE
+most_pages = MOST_PAGES
+connect = sqlite3.connect
+
+def connect_limited(*arguments, **options):
+    connection = connect(*arguments, **options)
+    if most_pages < MOST_PAGES:
+        connection.execute(f"PRAGMA max_page_count = {most_pages}")
+    return connection
+
+sqlite3.connect = connect_limited
+
+def limit_pages(count):
+    global most_pages
+    most_pages = count
+    if ledger._connection is not None:
+        ledger._connection.execute(f"PRAGMA max_page_count = {count}")
+
 def fill_up(free):
-    if kind == "limit":
+    if kind == "pages":
+        used = ledger._connection.execute("PRAGMA page_count").fetchone()[0] if ledger._connection else 1
+        limit_pages(used + free // 4096)
+    elif kind == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (free, resource.RLIM_INFINITY))
     else:
         with ballast.open("wb", buffering=0) as stream:
@@ -45,7 +66,9 @@ def fill_up(free):
                 stream.truncate(stream.tell() - free if free < stream.tell() else 0)
 
 def relieve():
-    if kind == "limit":
+    if kind == "pages":
+        limit_pages(MOST_PAGES)
+    elif kind == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     else:
         ballast.unlink()
@@ -58,8 +81,8 @@ def attempt(action):
         return str(error)
 
 event = Event("fault", 0.0, {"reason": "x" * 600})
-fill_up(0)
 ledger = SqliteLedger(path, boot_id="b1")
+fill_up(0)
 found = {"at_open": attempt(ledger.open), "is_there": path.exists()}
 relieve()
 ledger.open()
@@ -133,17 +156,6 @@ SqliteLedger(Path(sys.argv[1])).open()
 """
 
 
-@functools.cache
-def can_mount() -> bool:
-    """True where a private mount namespace is to be had, as root or in a user namespace."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", folder]
-        try:
-            return subprocess.run(command, capture_output=True).returncode == 0
-        except FileNotFoundError:
-            return False
-
-
 def run(code, *arguments, mounted_on=None):
     """Run code in a process of its own; `mounted_on` gets a disk of 1 MiB that vanishes with it."""
     prefix = ["unshare", "-rm", "sh", "-c", MOUNT_1M, str(mounted_on)] if mounted_on else []
@@ -165,7 +177,9 @@ def verify(path):
         return reader.verify()
 
 
-FULL_DISKS = {"limit": "disk failed or refused|size limit"} | ({"tmpfs": "disk is full"} if can_mount() else {})
+FULL_DISKS = {"limit": "disk failed or refused|size limit", "pages": "disk is full"}
+if can_mount():
+    FULL_DISKS["tmpfs"] = "disk is full"
 
 
 @pytest.mark.parametrize(("kind", "reason"), FULL_DISKS.items(), ids=FULL_DISKS.keys())
@@ -185,17 +199,6 @@ def test_a_full_disk_loses_nothing_and_the_ledger_goes_on_once_there_is_room(tmp
     assert found["rows"] == found["in_use"] > found["acknowledged"] + 5
 
 
-def unwritable_paths(tmp_path):
-    """Places that refuse even root, and for others a folder without write permission."""
-    (tmp_path / "file").touch()
-    yield tmp_path / "file" / "ledger.db", "a part of its path is a file"
-    yield tmp_path / "file" / "deeper" / "ledger.db", "a part of its path is a file"
-    yield Path("/proc/ledger.db"), "check"
-    if os.geteuid() != 0:
-        (tmp_path / "locked").mkdir(mode=0o500)
-        yield tmp_path / "locked" / "ledger.db", "access is denied"
-
-
 def test_an_unwritable_folder_is_one_sentence_with_its_cause(tmp_path):
     for path, reason in unwritable_paths(tmp_path):
         ledger = SqliteLedger(path)
@@ -206,13 +209,31 @@ def test_an_unwritable_folder_is_one_sentence_with_its_cause(tmp_path):
         ledger.close()
 
 
+def test_a_folder_without_write_permission_refuses_a_new_ledger():
+    with open_folder() as folder:
+        ledger = SqliteLedger(folder / "ledger.db")
+        with sealed(folder), pytest.raises(LedgerError, match="access is denied; check the owner and mode") as caught:
+            ledger.open()
+        assert isinstance(caught.value.__cause__, PermissionError)
+        assert os.listdir(folder) == []
+        ledger.open()
+        ledger.close()
+
+
+def test_a_folder_without_write_permission_refuses_writing_and_still_reads():
+    with open_folder() as folder:
+        path = folder / "ledger.db"
+        write(path, 3)
+        content = path.read_bytes()
+        with sealed(folder):
+            with pytest.raises(LedgerError, match="access is denied"):
+                write(path)
+            assert (verify(path).rows, verify(path).problems) == (3, ())
+        assert path.read_bytes() == content
+
+
+@pytest.mark.skipif(not can_mount(), reason="no private mounts here")
 def test_a_disk_that_became_read_only_refuses_writing_and_still_reads(tmp_path):
-    if not can_mount():
-        # Without mounts: a folder whose lock file cannot be made stands for it.
-        (tmp_path / "ledger.db.lock").mkdir()
-        with pytest.raises(LedgerError, match="it is a folder"):
-            write(tmp_path / "ledger.db")
-        return
     result = run(READ_ONLY, tmp_path, mounted_on=tmp_path)
     assert result.returncode == 0, result.stderr
     refusal, report = result.stdout.splitlines()

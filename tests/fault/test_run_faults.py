@@ -1,6 +1,7 @@
 """What happens when something fails under a sorter: the gate is parked, and nothing is told that was not kept."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,40 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import edge.app
 from edge.commands.watchers import Tally
 from edge.errors import LedgerError, SourceError
 from edge.ledger import SqliteLedger
 from edge.machine import State
 from edge.sources.sim import Simulation
-from tests.cli_rig import ENVIRONMENT, WITNESSED, Result, WitnessedFlap, invoke, is_parked, ledger_records, sentence
-from tests.fault.test_ledger_faults import can_mount, unwritable_paths
+from tests.cli_rig import ENVIRONMENT, WITNESSED, Result, invoke, is_parked, ledger_records, sentence
+from tests.fault.rig import can_mount, open_folder, sealed, unwritable_paths
 
 FAST = ("--pace", "fast", "--json")
 MOUNT_FULL = 'mount -t tmpfs -o size=1m none "$0" && head -c 1M /dev/zero >"$0/ballast" 2>/dev/null; exec "$@"'
 MOUNT_READ_ONLY = 'mount -t tmpfs -o size=1m,ro none "$0" && exec "$@"'
 UNLIMITED = "0"
 LOST = "camera sim is lost: unplugged; check its cable"
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    return tmp_path / "ledger.db"
-
-
-@pytest.fixture
-def small(tmp_path):
-    path = tmp_path / "small.yaml"
-    path.write_text("source:\n  width_px: 320\n  height_px: 240\n")
-    return path
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """How the gates of this test were left."""
-    monkeypatch.setattr(edge.app, "ServoFlap", WitnessedFlap)
-    monkeypatch.setattr(WitnessedFlap, "left", [])
-    return WitnessedFlap.left
 
 
 def run_apart(report, limit_bytes, *arguments, mount=None, mounted_on=None):
@@ -54,20 +34,49 @@ def run_apart(report, limit_bytes, *arguments, mount=None, mounted_on=None):
     return Result(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_ledger_on_a_disk_that_is_full_at_the_start_is_exit_5(tmp_path, ledger, small):
+needs_mounts = pytest.mark.skipif(not can_mount(), reason="no private mounts here")
+
+
+def test_a_ledger_that_may_not_grow_at_the_start_is_exit_5(tmp_path, ledger, small):
     limited = run_apart(tmp_path / "gate.json", "1000", "run", "--config", small, "--ledger", ledger, *FAST)
     assert (limited.code, limited.out) == (5, "")
     assert f"ledger {ledger}" in sentence(limited)
     assert not ledger.exists()
-    if can_mount():
-        disk = tmp_path / "disk"
-        disk.mkdir()
-        book = disk / "ledger.db"
-        full = run_apart(
-            tmp_path / "gate.json", UNLIMITED, "run", "--ledger", book, *FAST, mount=MOUNT_FULL, mounted_on=disk
-        )
-        assert (full.code, full.out) == (5, "")
-        assert "the disk is full" in sentence(full)
+
+
+@pytest.mark.parametrize(
+    ("mount", "reason"),
+    [(MOUNT_FULL, "the disk is full"), (MOUNT_READ_ONLY, "read-only")],
+    ids=["full", "read-only"],
+)
+@needs_mounts
+def test_a_ledger_on_a_disk_that_takes_nothing_is_exit_5(tmp_path, mount, reason):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    arguments = ("run", "--ledger", disk / "ledger.db", *FAST)
+    refused = run_apart(tmp_path / "gate.json", UNLIMITED, *arguments, mount=mount, mounted_on=disk)
+    assert (refused.code, refused.out) == (5, "")
+    assert reason in sentence(refused)
+
+
+def test_a_ledger_that_is_full_says_so_and_parks_the_gate(ledger, small, gate, monkeypatch):
+    """SQLite's own SQLITE_FULL, from the third event on."""
+    append = SqliteLedger.append
+
+    def append_on_a_full_disk(self, event):
+        record = append(self, event)
+        if record["seq"] == 2:
+            used = self._connection.execute("PRAGMA page_count").fetchone()[0]
+            self._connection.execute(f"PRAGMA max_page_count = {used}")
+        return record
+
+    monkeypatch.setattr(SqliteLedger, "append", append_on_a_full_disk)
+    result = invoke("run", "--config", small, "--items", "30", "--ledger", ledger, *FAST)
+    assert result.code == 5
+    assert sentence(result) == f"cannot append to ledger {ledger}: the disk is full; free space on it"
+    assert ledger_records(ledger) == result.records
+    assert len(result.records) >= 2
+    assert is_parked(gate)
 
 
 def test_a_ledger_in_a_folder_that_cannot_be_written_is_exit_5(tmp_path):
@@ -76,15 +85,21 @@ def test_a_ledger_in_a_folder_that_cannot_be_written_is_exit_5(tmp_path):
         assert (result.code, result.out) == (5, "")
         assert reason in sentence(result)
         assert str(path) in sentence(result)
-    if can_mount():
-        disk = tmp_path / "disk"
-        disk.mkdir()
-        book = disk / "ledger.db"
-        refused = run_apart(
-            tmp_path / "gate.json", UNLIMITED, "run", "--ledger", book, *FAST, mount=MOUNT_READ_ONLY, mounted_on=disk
-        )
-        assert (refused.code, refused.out) == (5, "")
-        assert "read-only" in sentence(refused)
+
+
+def test_a_ledger_in_a_folder_without_write_permission_is_exit_5(monkeypatch):
+    with open_folder() as folder:
+        opened = SqliteLedger.open
+
+        def open_sealed(self):
+            with sealed(folder):
+                opened(self)
+
+        monkeypatch.setattr(SqliteLedger, "open", open_sealed)
+        result = invoke("run", "--ledger", folder / "ledger.db", *FAST)
+        assert (result.code, result.out) == (5, "")
+        assert sentence(result).startswith(f"cannot open ledger {folder}/ledger.db: access is denied")
+        assert os.listdir(folder) == []
 
 
 def test_a_file_that_is_no_ledger_is_exit_5_and_untouched(ledger):
@@ -125,7 +140,8 @@ def test_an_events_file_on_a_full_disk_is_exit_5_and_the_ledger_has_the_event(le
     result = invoke("run", "--config", small, "--ledger", ledger, "--events", "/dev/full", *FAST)
     assert (result.code, result.out) == (5, "")
     assert sentence(result).startswith("cannot write events to /dev/full (No space left on device); the ledger has")
-    assert [record["type"] for record in ledger_records(ledger)] == ["boot"]
+    boot, fault = ledger_records(ledger)
+    assert (boot["type"], fault["type"], fault["reason"]) == ("boot", "fault", "ledger_failed")
     assert len(gate) == 1
     assert not gate[0]["is_powered"]
 
@@ -155,15 +171,20 @@ def lose_source_in(monkeypatch):
 
 @pytest.mark.parametrize("state", [State.HOMING, State.READY, State.VOTING, State.ROUTING, State.RETURNING])
 def test_a_source_that_is_lost_in_mid_run_parks_the_gate_and_is_exit_3(ledger, small, gate, lose_source_in, state):
-    """The fault is written down and told; an item on its way is not counted, since nobody saw the end of it."""
+    """The fault is written down and told. The gate still works: an item whose gate was open is finished and counted,
+    one whose gate was not yet open is named in a `pause` event.
+    """
     lose_source_in(state)
     result = invoke("run", "--config", small, "--ledger", ledger, *FAST)
     assert result.code == 3
     assert sentence(result) == LOST
-    boot, fault = ledger_records(ledger)
-    assert result.records == [boot, fault]
-    assert (fault["type"], fault["reason"]) == ("fault", "source_lost")
-    assert (fault["state"], fault["detail"]) == (state.value, LOST)
+    boot, *between, fault = ledger_records(ledger)
+    assert result.records == [boot, *between, fault]
+    assert [record["type"] for record in between] == {State.ROUTING: ["pause"], State.RETURNING: ["item"]}.get(
+        state, []
+    )
+    assert (fault["type"], fault["reason"], fault["detail"]) == ("fault", "source_lost", LOST)
+    assert between or fault["state"] == state.value
     assert is_parked(gate)
 
 
@@ -220,7 +241,7 @@ def test_a_ledger_that_fails_while_the_gate_is_open_does_not_keep_it_from_being_
     result = invoke("run", "--config", small, "--ledger", ledger, *FAST)
     assert result.code == 3
     assert sentence(result).startswith(f"{LOST}; and the fault could not be written down: cannot append")
-    assert [record["type"] for record in ledger_records(ledger)] == ["boot"]
+    assert [record["type"] for record in ledger_records(ledger)] == ["boot", "pause"]
     assert is_parked(gate)
 
 

@@ -18,9 +18,10 @@ from edge.pins import open_factory
 from edge.policy import VotePolicy
 from edge.presence.local_contrast import LocalContrastDetector
 from edge.records import BgrImage, Frame, ModelId, Prediction
+from edge.render import Placed
 from edge.runtime import Parts, Runtime
 from edge.sources.replay import Pace, Recording, ReplaySource
-from edge.sources.sim import Simulation, Truth
+from edge.sources.sim import Simulation, Truth, _HandPlay
 from edge.sources.sim_script import Act, Item
 
 FPS = 20.0
@@ -86,6 +87,14 @@ class Notes(Silent):
     def on_event(self, record):
         self.records.append(dict(record))
         self.told_s.append(self._clock.now_s())
+
+
+class StillHand(_HandPlay):
+    """A hand that reaches in, rests without a tremor, and goes."""
+
+    def placed(self, t_s: float) -> list[Placed]:
+        reach = min(1.0, (t_s - self._in_s) / self.REACH_S, max(0.0, (self._out_s - t_s) / self.REACH_S))
+        return [Placed(self._sprite, self._x_px, self._depth_px * reach - self._sprite.bgra.shape[0] / 2, 0.0)]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import edge.clock
 from edge.app import open_session
 from edge.config import Config, LedgerConfig, SourceConfig
 from edge.sources.sim_script import Hand, draw_script
+from tests.replay.data import scene_files
 from tests.replay.rig import BAG, CAN, FPS, JAR, darkened, play
-from tests.replay.test_scenes import SCENES, Events
+from tests.replay.test_scenes import Events, sorted_scene
 
 SLOW_FRAME_S = 0.23
 """A consumer that takes so long for a frame is more than four frames late."""
@@ -104,8 +105,8 @@ def test_an_ordinary_day_is_the_same_at_both_paces(tmp_path, wall):
     assert [record["type"] for record in runs[0]] == ["boot"] + ["item"] * 5
 
 
-def sort_for(config, pace, limit_s):
-    """The first seconds of a source through the whole program, with the shipped model."""
+def sort_all(config, pace, limit_s=float("inf")):
+    """A source through the whole program, with the shipped model."""
     events = Events()
     with open_session(config, pace, [events]) as session:
         clock = session.parts.source.clock
@@ -113,10 +114,22 @@ def sort_for(config, pace, limit_s):
     return essence(events.records)
 
 
-@pytest.mark.parametrize("spec", ["sim:5", f"video:{SCENES / 'hard1.mp4'}"], ids=["sim", "hard1"])
-def test_the_whole_program_gives_the_same_events_at_both_paces_and_again(tmp_path, wall, spec):
+def test_the_whole_program_gives_the_same_events_at_both_paces_and_again(tmp_path, wall):
     """Labels, votes and confidences too: the int8 model computes the same every time."""
-    config = Config(source=SourceConfig(spec=spec, sim_items=4), ledger=LedgerConfig(path=str(tmp_path / "ledger.db")))
-    fast, again, realtime = (sort_for(config, pace, 20.0) for pace in ("fast", "fast", "realtime"))
+    source = SourceConfig(spec="sim:5", sim_items=4)
+    config = Config(source=source, ledger=LedgerConfig(path=str(tmp_path / "ledger.db")))
+    fast, again, realtime = (sort_all(config, pace, 20.0) for pace in ("fast", "fast", "realtime"))
     assert sum(record["type"] == "item" for record in fast) >= 3
     assert fast == again == realtime
+
+
+@pytest.mark.parametrize("scene", ["easy1", "hard1"])
+def test_a_recorded_tray_gives_the_same_events_at_both_paces_from_end_to_end(tmp_path, wall, scene):
+    """The scene at full speed is that of `test_scenes`; here the same one takes its two minutes of a fake wall."""
+    video, _ = scene_files(scene)
+    ledger = LedgerConfig(path=str(tmp_path / "ledger.db"))
+    realtime = sort_all(Config(source=SourceConfig(spec=f"video:{video}"), ledger=ledger), "realtime")
+    fast, truth = sorted_scene(scene)
+    assert realtime == essence(fast)
+    assert len(realtime) == len(truth) + 1
+    assert wall.slept_s > truth[-1]["t_out_s"]

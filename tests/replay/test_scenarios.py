@@ -10,7 +10,7 @@ import pytest
 
 from edge.machine import State
 from edge.sources.sim_script import Darkness, Hand, Knock, draw_script
-from tests.replay.rig import BAG, CAN, FPS, JAR, counts_per_item, darkened, home_pulse, play
+from tests.replay.rig import BAG, CAN, FPS, JAR, StillHand, counts_per_item, darkened, home_pulse, play
 
 SEEDS = (1, 2, 3)
 FIRST_REST_S = 2.35
@@ -82,6 +82,16 @@ def test_a_hand_at_work_for_five_seconds_is_no_item(tmp_path, seed):
     played = play([Hand(duration_s=5.0), CAN], tmp_path, seed=seed)
     assert counts(played) == [0, 1]
     assert played.types == ["boot", "item"]
+    assert_parked(played)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_hand_that_rests_for_three_seconds_is_taken_for_an_item_and_counted_once(tmp_path, seed, monkeypatch):
+    """A known limit: what lies still on the tray is an item, whatever it is. The item after it is counted as ever."""
+    monkeypatch.setattr("edge.sources.sim._HandPlay", StillHand)
+    played = play([Hand(duration_s=3.0 + 2 * StillHand.REACH_S), CAN], tmp_path, seed=seed)
+    assert counts(played) == [1, 1]
+    assert played.types == ["boot", "item", "item"]
     assert_parked(played)
 
 

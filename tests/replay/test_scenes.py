@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -13,9 +12,9 @@ from edge.app import open_session
 from edge.commands.watchers import Silent
 from edge.config import Config, LedgerConfig, SourceConfig
 from edge.ledger_read import LedgerReader
+from tests.replay.data import scene_files
 from tests.replay.rig import counts_per_item
 
-SCENES = Path(os.environ.get("SORTER_DATA", Path(__file__).parents[2] / "../shared/data")) / "scenes"
 RIGHT_SHARE = {"easy1": 0.95, "hard1": 0.90}
 DECIDE_LIMIT_S = 0.6
 
@@ -31,10 +30,7 @@ class Events(Silent):
 @functools.cache
 def sorted_scene(name):
     """Sort a scene once for all tests: its events, its truth, and what `ledger verify` says."""
-    video, truth = SCENES / f"{name}.mp4", SCENES / f"{name}.json"
-    for path in (video, truth):
-        if not path.is_file():
-            raise FileNotFoundError(f"{path.resolve()} is missing; set SORTER_DATA to the folder that holds scenes/")
+    video, truth = scene_files(name)
     events = Events()
     with tempfile.TemporaryDirectory() as folder:
         ledger = Path(folder) / "ledger.db"

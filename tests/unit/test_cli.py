@@ -16,33 +16,11 @@ from edge.commands.watchers import LinePrinter, Tally
 from edge.config import Config, json_schema
 from edge.ledger_format import BASE_FIELDS, ITEM_FIELDS
 from edge.machine import State
-from tests.cli_rig import ROOT, WITNESSED, WitnessedFlap, invoke, is_parked, ledger_records, sentence, start
+from tests.cli_rig import ROOT, WITNESSED, invoke, is_parked, ledger_records, sentence, start
 from tests.rigs import SHIPPED_BUNDLE
 
 LABELS = json.loads((SHIPPED_BUNDLE / "manifest.json").read_text())["labels"]
 PICTURE = SHIPPED_BUNDLE / "golden" / "0.png"
-SMALL = "source:\n  width_px: 320\n  height_px: 240\n"
-"""Small frames make the simulation quick."""
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    return tmp_path / "ledger.db"
-
-
-@pytest.fixture
-def small(tmp_path):
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL)
-    return path
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """How the gates of this test were left."""
-    monkeypatch.setattr(edge.app, "ServoFlap", WitnessedFlap)
-    monkeypatch.setattr(WitnessedFlap, "left", [])
-    return WitnessedFlap.left
 
 
 def command_names(command, prefix=()):

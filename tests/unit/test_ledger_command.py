@@ -10,7 +10,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -20,20 +19,11 @@ from edge.commands.ledger import app
 from edge.errors import ConfigError, LedgerError
 from edge.ledger import SqliteLedger
 from edge.ledger_export import CSV_COLUMNS, write_file
+from edge.ledger_format import refuse_collision
 from edge.records import Event
+from tests.ledger_rig import ITEM as SOUND_ITEM
 
-ITEM: dict[str, Any] = {
-    "label": 'gl"ass, [red]',
-    "route": "recyclable",
-    "decision": "confident",
-    "confidence": 0.97,
-    "margin": 0.93,
-    "votes": {"recyclable": 5, "residue": 0},
-    "frames": 5,
-    "latency_ms": {"settle": 180, "classify": 21, "decide": 260, "gate": 1450, "total": 1890},
-    "gate": {"commanded_deg": 140.0, "duration_s": 1.45, "confirmed": None, "retries": 0},
-    "model": {"name": "m", "version": "1", "sha256": "00"},
-}
+ITEM = SOUND_ITEM | {"label": 'gl"ass, [red]'}
 EVENTS = [Event("boot", 0.0, {"reason": "power"}), Event("item", 1.5, ITEM), Event("item", 2.5, ITEM)]
 
 
@@ -154,6 +144,27 @@ def test_an_export_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path):
         write_file(target, lines(), is_forced=True)
     assert target.read_text() == "precious"
     assert os.listdir(tmp_path) == [target.name]
+
+
+COMPANIONS = ["", "-wal", "-shm", "-journal", ".lock", ".new"]
+
+
+@pytest.mark.parametrize("suffix", COMPANIONS)
+def test_export_never_writes_over_the_ledger_or_its_companions(path, book, tmp_path, suffix):
+    before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
+    target = tmp_path / ".." / tmp_path.name / f"ledger.db{suffix}"
+    with pytest.raises(ConfigError, match=rf"--output .* is ledger\.db{suffix}, which belongs to the ledger"):
+        invoke("export", "--output", str(target), "--force", path=path)
+    assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symlink", "hard link"])
+def test_export_knows_the_ledger_by_another_name(path, book, tmp_path, link):
+    link(path, tmp_path / "alias")
+    with pytest.raises(ConfigError, match="belongs to the ledger"):
+        invoke("export", "--output", str(tmp_path / "alias"), "--force", path=path)
+    with pytest.raises(ConfigError, match="belongs to the ledger"):
+        refuse_collision("--output", path, tmp_path / "alias")
 
 
 def test_export_into_a_missing_folder_is_one_sentence(path, book, tmp_path):

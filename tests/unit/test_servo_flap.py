@@ -260,7 +260,7 @@ def test_a_pin_that_fails_in_the_midst_of_a_motion_is_told(rig, monkeypatch):
     assert rig.pin.frequency is None, "the power is off although the release failed"
 
 
-@pytest.mark.parametrize("name", ["lgpio", "rpigpio", "pigpio", "native"])
+@pytest.mark.parametrize("name", ["lgpio", "rpigpio", "pigpio"])
 def test_pins_that_this_machine_does_not_have_are_an_error_and_nothing_falls_back(name, monkeypatch):
     monkeypatch.setattr("importlib.import_module", lambda module: __import__("no_such_module"))
     with pytest.raises(ActuatorError, match=f"pins.factory {name} does not work here .*set pins.factory: mock"):

@@ -1,0 +1,190 @@
+"""Steps work only on what belongs together; everything here runs without TensorFlow."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from convert.evaluate import markdown
+from convert.files import sha256_of, write_text
+from convert.metadata import ModelText, add_metadata
+from convert.package import Parts, candidate_parts, write_bundle
+from convert.pipeline import Job, run_evaluate, run_package, run_quantize, run_split, run_train
+from convert.provenance import measured, trained
+from convert.settings import Settings, Workspace
+from edge.bundle import Thresholds, load_bundle
+from edge.errors import ConfigError
+
+
+def write_photo(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def job(tmp_path: Path, tiny_model: Callable[..., bytes], labels: tuple[str, ...]) -> Job:
+    """A work folder as `split`, `train` and `quantize` leave it."""
+    for label in labels:
+        for number in range(6):
+            write_photo(tmp_path / "data" / label / f"{label}{number * 5}.png", number)
+    job = Job(
+        tmp_path / "data", Workspace(tmp_path / "work"), Settings(seed=4, rendered_test=3), lambda line: None, "x"
+    )
+    split = run_split(job)
+    job.work.float_model.write_bytes(b"trained")
+    report = {
+        **trained(job.work, split, None),
+        "settings": {"seed": 4, "alpha": 1.0, "side_px": 32, "residue": ["trash"], "rendered": 10},
+    }
+    write_text(job.work.training, json.dumps(report))
+    text = ModelText("tiny", "1", "d", "a", "MIT", labels, 127.5, 127.5, 32)
+    parts = Parts(
+        name="tiny",
+        version="1",
+        labels=labels,
+        model=add_metadata(tiny_model(), text),
+        temperature=1.5,
+        thresholds=Thresholds(confidence=0.6, margin=0.2),
+        seed=4,
+        data={"source": None, "photographs": split.counts(), "digest_sha256": split.digest, "split_seed": split.seed},
+        training={**report, "utc_date": "2026-11-22"},
+        metrics={},
+    )
+    bundle = write_bundle(job.work.candidate, parts, None)
+    write_text(job.work.metrics, json.dumps({"of": measured(bundle)}))
+    return job
+
+
+def change_json(path: Path, **values: Any) -> None:
+    write_text(path, json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def new_float_model(job: Job) -> None:
+    job.work.float_model.write_bytes(b"trained again")
+
+
+def new_seed(job: Job) -> None:
+    run_split(Job(job.data, job.work, Settings(seed=5), job.say, job.command))
+
+
+def new_photographs_and_split(job: Job) -> None:
+    new_photograph(job)
+    run_split(job)
+
+
+def new_photograph(job: Job) -> None:
+    write_photo(job.data / "glass" / "glass99.png", 99)
+
+
+def edited_split(job: Job) -> None:
+    fields = json.loads(job.work.split.read_text())
+    groups: dict[str, list[dict[str, str]]] = {}
+    for photo in fields["photos"]:
+        groups.setdefault(photo["group"], []).append(photo)
+    for photo in next(iter(groups.values())):
+        photo["part"] = {"train": "test", "val": "train", "test": "train"}[photo["part"]]
+    write_text(job.work.split, json.dumps(fields))
+
+
+def old_record(job: Job) -> None:
+    change_json(job.work.training, float_sha256=None)
+
+
+@pytest.mark.parametrize("step", ["quantize", "evaluate"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (new_float_model, "edge-convert train"),
+        (new_seed, "has seed 5"),
+        (new_photographs_and_split, "edge-convert train"),
+        (new_photograph, "edge-convert split"),
+        (edited_split, "was changed since the training"),
+        (old_record, "none on record"),
+        (lambda job: job.work.float_model.unlink(), "run `edge-convert train` first"),
+        (lambda job: change_json(job.work.training, settings=None), "holds no settings"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(
+    job: Job, step: str, change: Callable[[Job], None], message: str
+) -> None:
+    change(job)
+    with pytest.raises(ConfigError, match=message):
+        if step == "quantize":
+            run_quantize(job, "tiny", "1")
+        else:
+            run_evaluate(job, None)
+
+
+def test_a_candidate_of_an_earlier_training_is_not_measured(job: Job) -> None:
+    new_float_model(job)
+    change_json(job.work.training, float_sha256=sha256_of(job.work.float_model))
+    with pytest.raises(ConfigError, match="run `edge-convert quantize` again"):
+        run_evaluate(job, None)
+
+
+def test_training_on_photographs_that_changed_since_the_split_is_refused(job: Job) -> None:
+    new_photograph(job)
+    with pytest.raises(ConfigError, match="edge-convert split"):
+        run_train(job, "none")
+
+
+def test_a_residue_that_is_no_label_is_refused(job: Job) -> None:
+    wrong = Job(job.data, job.work, Settings(residue=("trash", "rubbish")), job.say, job.command)
+    for step in (lambda: run_train(wrong, "none"), lambda: run_evaluate(wrong, job.work.candidate)):
+        with pytest.raises(ConfigError, match="residue rubbish is not among the labels glass, paper, trash"):
+            step()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_record_names_weights_that_lie_here_with_their_hash(job: Job, tmp_path: Path, is_there: bool) -> None:
+    split = run_split(job)
+    (tmp_path / "imagenet.h5").write_bytes(b"weights")
+    found = trained(job.work, split, str(tmp_path / "imagenet.h5") if is_there else "imagenet")["weights"]
+    digest = sha256_of(tmp_path / "imagenet.h5")
+    assert found == ({"file": "imagenet.h5", "sha256": digest} if is_there else {"file": "imagenet", "sha256": None})
+
+
+def test_a_measured_candidate_ships(job: Job, tmp_path: Path) -> None:
+    bundle = run_package(job, tmp_path / "out")
+    assert "of" not in bundle.manifest.metrics
+    assert "random weights" in (tmp_path / "out" / "CARD.md").read_text()
+
+
+@pytest.mark.parametrize("change", [{"temperature": 2.0}, {"thresholds": Thresholds(confidence=0.7, margin=0.4)}])
+def test_figures_of_another_calibration_do_not_ship(job: Job, tmp_path: Path, change: dict[str, Any]) -> None:
+    write_bundle(job.work.candidate, candidate_parts(load_bundle(job.work.candidate), **change), None)
+    with pytest.raises(ConfigError, match="run `edge-convert evaluate` first"):
+        run_package(job, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("of", [None, [], {}, {"model_sha256": "0" * 64}])
+def test_figures_of_another_model_do_not_ship(job: Job, tmp_path: Path, of: object) -> None:
+    change_json(job.work.metrics, of=of)
+    with pytest.raises(ConfigError, match="run `edge-convert evaluate` first"):
+        run_package(job, tmp_path / "out")
+
+
+def test_measuring_another_bundle_leaves_the_figures_of_the_candidate(
+    job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = job.work.metrics.read_bytes()
+    text = markdown(run_evaluate(job, job.work.candidate))
+    assert job.work.metrics.read_bytes() == before
+    assert "| test photographs (blocks never trained on) | int8 |" in text
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("change", [new_seed, new_photographs_and_split])
+def test_photographs_that_a_bundle_was_not_made_from_are_not_called_unseen(
+    job: Job, change: Callable[[Job], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    change(job)
+    text = markdown(run_evaluate(job, job.work.candidate))
+    assert "never trained on" not in text
+    assert "| photographs of the test part (perhaps trained on) | int8 |" in text
+    assert "may have been trained on any of them" in caplog.text
