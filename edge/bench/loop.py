@@ -4,6 +4,7 @@ The same rendered item is played over and over through the real loop. The proces
 sorted by what the turn did; between two plays the bare `invoke()` is timed, so that both meet the same noise.
 """
 
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from edge.machine import Machine, Rules, State
 from edge.memory import settle
 from edge.pins import open_factory
 from edge.presence.local_contrast import LocalContrastDetector
-from edge.records import Frame, Prediction, Presence
+from edge.records import BgrImage, Frame, ModelId, Prediction, Presence
 from edge.runtime import Parts, Runtime
 from edge.sources.replay import ReplaySource
 from edge.sources.sim import Simulation
@@ -38,16 +39,18 @@ BUFFERS = 3
 
 @dataclass(frozen=True, slots=True)
 class LoopRound:
-    """Processor time of one round, in microseconds a frame (means).
+    """Processor time of one round, in microseconds a frame: medians, so that a neighbour's hiccup does not count.
 
     Attributes:
+        label_us: the classifier's part of it, from the frame to its label.
         classified_us: a frame that was looked at, classified and voted on, without the gate's first command.
         gate_us: what the turn that ends in a decision costs more: the decision's record and the first command.
         idle_us: a frame of the empty tray while the sorter is ready.
         invoke_us: the bare `invoke()` of the interpreter, one thread.
-        classified, decided, idle: how many frames these are the means of.
+        classified, decided, idle: how many frames these are the medians of.
     """
 
+    label_us: float
     classified_us: float
     gate_us: float
     idle_us: float
@@ -55,6 +58,11 @@ class LoopRound:
     classified: int
     decided: int
     idle: int
+
+    @property
+    def label_ratio(self) -> float:
+        """Processor time from a frame to its label over that of the bare inference."""
+        return self.label_us / self.invoke_us
 
     @property
     def ratio(self) -> float:
@@ -71,7 +79,8 @@ class LoopRound:
 def measure_loop(config: Config, rounds: int) -> list[LoopRound]:
     """Play `rounds` rounds. Raises: BundleError, ConfigError, LedgerError."""
     config = config.model_copy(update={"model": config.model.model_copy(update={"threads": 1})})
-    bundle, classifier = open_classifier(config)
+    bundle, inner = open_classifier(config)
+    classifier = _TimedClassifier(inner)
     frames = _render_item(config)
     with tempfile.TemporaryDirectory() as folder:
         ledger = SqliteLedger(Path(folder) / "ledger.db")
@@ -98,6 +107,35 @@ def measure_loop(config: Config, rounds: int) -> list[LoopRound]:
             gate.close()
             factory.close()
             ledger.close()
+
+
+class _TimedClassifier:
+    """A classifier that notes the processor time of each call."""
+
+    def __init__(self, inner: TfliteClassifier) -> None:
+        self._inner = inner
+        self.label_ns: list[int] = []
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._inner.labels
+
+    @property
+    def model(self) -> ModelId:
+        return self._inner.model
+
+    def invoke(self) -> None:
+        """The bare inference."""
+        self._inner.interpreter.invoke()
+
+    def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
+        start_ns = time.process_time_ns()
+        prediction = self._inner.classify(image, t_s)
+        self.label_ns.append(time.process_time_ns() - start_ns)
+        return prediction
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 class _Probe:
@@ -169,13 +207,16 @@ def _render_item(config: Config) -> list[Frame]:
     return frames
 
 
-def _play(runtime: Runtime, recording: _Loop, classifier: TfliteClassifier, probe: _Probe) -> LoopRound:
+def _play(runtime: Runtime, recording: _Loop, classifier: _TimedClassifier, probe: _Probe) -> LoopRound:
     clock_ns = time.process_time_ns
-    classified_ns = decided_ns = idle_ns = invoke_ns = 0
-    classified = decided = idle = 0
+    classifier.label_ns.clear()
+    classified_ns: list[int] = []
+    decided_ns: list[int] = []
+    idle_ns: list[int] = []
+    invoke_ns: list[int] = []
     for _ in range(PLAYS):
         until = recording.plays + 1
-        count = 0
+        wanted = len(classified_ns) + len(decided_ns)
         while recording.plays < until:
             probe.has_classified = probe.is_idle = False
             recording.capture()
@@ -183,28 +224,23 @@ def _play(runtime: Runtime, recording: _Loop, classifier: TfliteClassifier, prob
             runtime.turn()
             spent_ns = clock_ns() - start_ns
             if probe.has_classified:
-                count += 1
-                if probe.has_decided:
-                    decided_ns += spent_ns
-                    decided += 1
-                else:
-                    classified_ns += spent_ns
-                    classified += 1
+                (decided_ns if probe.has_decided else classified_ns).append(spent_ns)
             elif probe.is_idle:
-                idle_ns += spent_ns
-                idle += 1
-        start_ns = clock_ns()
-        for _ in range(count):
-            classifier.interpreter.invoke()
-        invoke_ns += clock_ns() - start_ns
-    if not classified or not decided or not idle:
+                idle_ns.append(spent_ns)
+        for _ in range(len(classified_ns) + len(decided_ns) - wanted):
+            start_ns = clock_ns()
+            classifier.invoke()
+            invoke_ns.append(clock_ns() - start_ns)
+    if not classified_ns or not decided_ns or not idle_ns:
         raise ConfigError("the bench needs items that more than one frame votes on; raise vote.min_frames to 2 or more")
+    classified_us = statistics.median(classified_ns) / 1000
     return LoopRound(
-        classified_us=classified_ns / classified / 1000,
-        gate_us=(decided_ns / decided - classified_ns / classified) / 1000,
-        idle_us=idle_ns / idle / 1000,
-        invoke_us=invoke_ns / (classified + decided) / 1000,
-        classified=classified,
-        decided=decided,
-        idle=idle,
+        label_us=statistics.median(classifier.label_ns) / 1000,
+        classified_us=classified_us,
+        gate_us=statistics.median(decided_ns) / 1000 - classified_us,
+        idle_us=statistics.median(idle_ns) / 1000,
+        invoke_us=statistics.median(invoke_ns) / 1000,
+        classified=len(classified_ns),
+        decided=len(decided_ns),
+        idle=len(idle_ns),
     )

@@ -33,8 +33,10 @@ def run_bench(config: Path | None, model: Path | None, json_path: Path | None, r
         "schema": 1,
         "machine": {"system": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
         "rounds": rounds,
+        "label_ratio": _spread([one.label_ratio for one in loop]),
         "loop_ratio": _spread([one.ratio for one in loop]),
         "loop_ratio_with_gate": _spread([one.ratio_with_gate for one in loop]),
+        "label_us": _spread([one.label_us for one in loop]),
         "classified_frame_us": _spread([one.classified_us for one in loop]),
         "gate_command_us": _spread([one.gate_us for one in loop]),
         "bare_invoke_us": _spread([one.invoke_us for one in loop]),
@@ -55,16 +57,20 @@ def _print(figures: dict[str, Any], classified: int, idle: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"edge-sorter on {figures['machine']['machine']}, {figures['rounds']} rounds, 1 thread")
+    table = Table(
+        title=f"edge-sorter on {figures['machine']['machine']}: processor time, {figures['rounds']} rounds, 1 thread"
+    )
     for column in ("figure", "median", "least", "most"):
         table.add_column(column, justify="left" if column == "figure" else "right")
     rows = (
-        (f"processor time of a classified frame / bare invoke ({classified} frames)", "loop_ratio", "{:.3f}"),
+        ("frame to label / bare invoke", "label_ratio", "{:.3f}"),
+        (f"whole turn of a classified frame / bare invoke ({classified} frames)", "loop_ratio", "{:.3f}"),
         ("the same with decisions and the gate's first commands", "loop_ratio_with_gate", "{:.3f}"),
-        ("processor time of a classified frame, µs", "classified_frame_us", "{:.0f}"),
-        ("processor time of the bare invoke, µs", "bare_invoke_us", "{:.0f}"),
-        ("processor time of a decision's record and first command, µs", "gate_command_us", "{:.0f}"),
-        (f"processor time of an idle frame, µs ({idle} frames)", "idle_frame_us", "{:.0f}"),
+        ("frame to label, µs", "label_us", "{:.0f}"),
+        ("whole turn of a classified frame, µs", "classified_frame_us", "{:.0f}"),
+        ("decision's record and first command, µs", "gate_command_us", "{:.0f}"),
+        ("bare invoke, µs", "bare_invoke_us", "{:.0f}"),
+        (f"frame of the empty tray, µs ({idle} frames)", "idle_frame_us", "{:.0f}"),
         ("start of the process to its first label, s", "start_to_first_label_s", "{:.3f}"),
     )
     for title, key, form in rows:

@@ -34,6 +34,8 @@ NOISE_SIGMAS = 5.0
 """A change must also stand so many standard deviations above the picture's own noise."""
 SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+SAME_FRAMES = 4
+"""Frames in a row that may go unlooked at, so that what creeps away without a motion is noticed all the same."""
 TEXTURE_CELLS = (9, 9)
 TEXTURE_SHARE = 0.45
 """A mean over many places is so much surer than a single one."""
@@ -89,6 +91,8 @@ class LocalContrastDetector:
         self._quiet_frames = 0
         self._averaged_frames = 0
         self._former: _Reference | None = None
+        self._same_frames = 0
+        self._covered = 0.0
         self._is_occupied = False
         self._previous: tuple[float, Plane] | None = None
 
@@ -105,7 +109,13 @@ class LocalContrastDetector:
         is_moving = motion > self._config.moving_share
         if is_moving:
             self._averaged_frames = 0
-        cover = self._cover(thumb, light, contrast, noise, is_moving)
+        if self._is_occupied and motion == 0.0 and not self._is_provisional and self._same_frames < SAME_FRAMES:
+            # Not one place changed: what covered the tray still does. These are the frames that are voted on.
+            self._same_frames += 1
+        else:
+            self._same_frames = 0
+            self._covered = self._cover(thumb, light, contrast, noise, is_moving)
+        cover = self._covered
         limit = self._config.empty_cover if self._is_occupied else self._config.occupied_cover
         was_occupied, self._is_occupied = self._is_occupied, cover > limit
         if was_occupied and not self._is_occupied and self._former is None:

@@ -1,0 +1,132 @@
+"""What can happen to the state machine, and what it can want done about it: plain values without behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge.records import GateReport, Prediction, Presence
+
+__all__ = [
+    "ClassifyFrame",
+    "Command",
+    "DropSeen",
+    "Emit",
+    "GateDone",
+    "Halt",
+    "HomeGate",
+    "Input",
+    "PauseAsked",
+    "ResumeAsked",
+    "RouteItem",
+    "Seen",
+    "ShutdownAsked",
+    "Started",
+    "StopGate",
+    "Tick",
+    "Voted",
+]
+
+
+# What can happen.
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The program is up; the gate's position is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A frame was looked at."""
+
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """A frame was classified, as asked for by `ClassifyFrame`."""
+
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class GateDone:
+    """The gate finished the motion it was given."""
+
+    report: GateReport
+
+
+@dataclass(frozen=True, slots=True)
+class DropSeen:
+    """The drop sensor saw the item fall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """An operator, or a lid, wants everything to stand still."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """The operator is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownAsked:
+    """The program is to end; an item whose way is not yet open for good is named and not counted."""
+
+    reason: str
+
+
+Input = Started | Seen | Voted | GateDone | DropSeen | Tick | PauseAsked | ResumeAsked | ShutdownAsked
+
+
+# What is to be done about it.
+
+
+@dataclass(frozen=True, slots=True)
+class HomeGate:
+    """Move the gate to its parked position."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteItem:
+    """Arm the drop sensor and open the way to a bin."""
+
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopGate:
+    """Take the power off the gate at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyFrame:
+    """Classify the frame that was just seen and answer with `Voted`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Write an event down."""
+
+    type: str
+    t_s: float
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Recovery by itself is used up: park, and end with an error for the supervisor."""
+
+    reason: str
+
+
+Command = HomeGate | RouteItem | StopGate | ClassifyFrame | Emit | Halt
