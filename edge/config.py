@@ -184,10 +184,14 @@ class GateConfig(_Section):
             raise ValueError("bins_deg names no bin")
         if "home" in self.bins_deg:
             raise ValueError("bins_deg names a bin 'home', which is the gate's own word for its parked position")
+        angles = [self.home_deg, *self.bins_deg.values()]
+        if len(set(angles)) < len(angles):
+            raise ValueError("bins_deg and home_deg share an angle; a flap that stands still sorts nothing")
         for name, angle_deg in {"home_deg": self.home_deg, **self.bins_deg}.items():
             if not self.min_angle_deg <= angle_deg <= self.max_angle_deg:
                 raise ValueError(
-                    f"{name} is {angle_deg:g}, outside {self.min_angle_deg:g} to {self.max_angle_deg:g} degrees"
+                    f"{name} is {angle_deg:g}, outside {self.min_angle_deg:g} to {self.max_angle_deg:g} degrees; "
+                    "mend it, or min_angle_deg and max_angle_deg"
                 )
         return self
 

@@ -22,8 +22,9 @@ def check_labels(config: Config, labels: tuple[str, ...]) -> None:
     """
     for label in config.routes:
         if label not in labels:
+            known = ", ".join(labels)
             raise ConfigError(
-                f"routes.{label} names no label of the model{_guess(label, labels)}; its labels are {', '.join(labels)}"
+                f"routes.{label} names no label of the model{_guess(label, labels)}; its labels are {known}"
             )
     for label in labels:
         if label not in config.routes:
@@ -76,8 +77,8 @@ def parse_config(text: str, name: str) -> Config:
 def _explain(error: Any, root: yaml.Node | None, name: str) -> str:
     loc = tuple(str(part) for part in error["loc"])
     # A rule about the whole file begins its message with the key that it speaks of.
-    subject = loc or tuple(error["msg"].removeprefix("Value error, ").split(" ")[0].split("."))
-    where = f"{name}:{_line(root, subject)}"
+    subject = tuple(error["msg"].removeprefix("Value error, ").split(" ")[0].rstrip(":").split("."))
+    where = f"{name}:{_line(root, (*loc, *subject)) if error['type'] == 'value_error' else _line(root, loc)}"
     dotted = ".".join(loc)
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key {dotted!r}{_guess(loc[-1], _known_keys(loc[:-1]))}; remove it or mend its name"
@@ -109,11 +110,17 @@ def _line(node: yaml.Node | None, loc: tuple[str, ...]) -> int:
     for part in loc:
         if not isinstance(node, yaml.MappingNode):
             break
-        pair = next((pair for pair in node.value if pair[0].value == part), None)
+        pair = next((pair for pair in node.value if pair[0].value == part), None) or _below(node, part)
         if pair is None:
             break
         line, node = pair[0].start_mark.line + 1, pair[1]
     return line
+
+
+def _below(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    """A key one level further down: a rule over a section may speak of what stands in one of its maps."""
+    inner = (pair for _, value in node.value if isinstance(value, yaml.MappingNode) for pair in value.value)
+    return next((pair for pair in inner if pair[0].value == key), None)
 
 
 def _refuse_aliases(text: str, name: str) -> None:

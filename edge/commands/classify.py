@@ -82,7 +82,7 @@ def _print_json(fields: dict[str, Any]) -> None:
 
 def _print_line(fields: dict[str, Any]) -> None:
     print(
-        f"{fields['label']:<12} {fields['probabilities'][fields['label']]:6.1%}  -> {fields['route']:<12} "
-        f"{fields['decision']:<10} {fields['latency_ms']:6.1f} ms  {fields['path']}",
+        f"{fields['label']:<12} -> {fields['route']:<12} {fields['decision']:<10} {fields['confidence']:6.1%} "
+        f"{fields['latency_ms']:6.1f} ms  {fields['path']}",
         flush=True,
     )

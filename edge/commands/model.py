@@ -1,6 +1,7 @@
 """`edge-sorter model …`: look at a model bundle, or check it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,12 @@ FolderArgument = Annotated[
     typer.Argument(metavar="DIR", help="The bundle; without it, the one the configuration names."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs to read.")]
+
+
+_HEADLINE = re.compile(
+    r"(test|val|rendered)\.int8\.(n|accuracy|macro_f1|binary\.(accuracy|macro_f1|residue_n|residue_recall))"
+)
+"""What a person wants to know first of a model's metrics."""
 
 
 def _folder(explicit: Path | None) -> Path:
@@ -45,7 +52,9 @@ def show(folder: FolderArgument = None, as_json: JsonOption = False) -> None:
     table.add_row("thresholds", f"confidence {manifest.thresholds.confidence}, margin {manifest.thresholds.margin}")
     table.add_row("temperature", f"{manifest.temperature:.3f}")
     for key, value in _flatten(manifest.metrics):
-        table.add_row(key, f"{value:.4f}" if isinstance(value, float) else str(value))
+        if _HEADLINE.fullmatch(key):
+            table.add_row(key, f"{value:.3f}" if isinstance(value, float) else str(value))
+    table.add_row("more", "CARD.md in the folder; every figure with --json")
     Console(markup=False).print(table)
 
 

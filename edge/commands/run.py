@@ -62,12 +62,14 @@ def run_sorter(options: RunOptions) -> None:
     is_simulated = config.source.spec.partition(":")[0] == "sim"
     if options.truth is not None and not is_simulated:
         raise ConfigError("--truth is what the simulation showed; it needs --source sim")
+    if options.items is not None and not is_simulated:
+        raise ConfigError("--items is how many items the simulation sends; it needs --source sim")
     for option, written in (("--events", options.events), ("--truth", options.truth)):
         if written is not None:
             refuse_collision(option, written, ledger_path(config))
     if options.truth is not None:
         check_truth_path(options.truth)
-    against = None if options.against is None else read_truth(options.against)
+    against = None if options.against is None else read_truth(options.against, config.source.spec)
     tally = Tally()
     with ExitStack() as stack:
         watchers: list[Silent] = [tally]

@@ -2,6 +2,7 @@
 
 import bisect
 import json
+import logging
 import os
 import statistics
 import tempfile
@@ -13,6 +14,9 @@ from typing import Any
 from edge.errors import ConfigError
 
 __all__ = ["Score", "TrueItem", "check_truth_path", "read_truth", "score", "write_truth"]
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,18 @@ def score(truth: Sequence[TrueItem], decisions: Iterable[tuple[float, str]]) -> 
     )
 
 
-def read_truth(path: Path) -> list[TrueItem]:
+def read_truth(path: Path, source: str | None = None) -> list[TrueItem]:
     """Read a truth file, `{"items": [{"label", "route", "t_in_s", "t_rest_s", "t_out_s"}, …]}` in order of time.
 
+    Args:
+        source: what it is to be compared with; a file that names another source gets a warning.
     Raises: ConfigError.
     """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
+        written_for = fields.get("source") if isinstance(fields, dict) else None
+        if source is not None and written_for not in (None, source):
+            _log.warning("%s tells what %s showed, and this run's source is %s", path, written_for, source)
         return [
             TrueItem(
                 label=str(item["label"]),
@@ -121,6 +130,7 @@ def write_truth(path: Path, fields: dict[str, Any]) -> None:
         handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(json.dumps(fields, indent=1) + "\n")
+        os.chmod(partial, 0o644)
         os.replace(partial, path)
     except OSError as exc:
         raise ConfigError(f"cannot write the truth to {path} ({exc.strerror}); check --truth") from exc

@@ -22,6 +22,10 @@ __all__ = ["LiveView"]
 REFRESH_S = 0.2
 EVENT_LINES = 8
 BAR_CELLS = 40
+LABEL_CELLS = 42
+"""Width of everything beside a bar."""
+OTHER_LINES = 12
+"""Height of everything but the labels and the events, and a line to spare."""
 STATE_STYLES = {
     State.FAULT: "bold red",
     State.READY: "green",
@@ -74,9 +78,13 @@ class LiveView(Silent):
         self._events.append(describe_event(record))
 
     def _draw(self, t_s: float) -> Group:
-        return Group(
-            self._head(t_s), self._bars(), self._counts(), Panel(Text("\n".join(self._events)), title="events")
-        )
+        return Group(self._head(t_s), self._bars(), self._counts(), self._latest())
+
+    def _latest(self) -> Panel:
+        """As many of the newest events as fit on the screen, a line each, cut where the screen ends."""
+        room = self._live.console.height - OTHER_LINES - len(self._config.routes)
+        lines = list(self._events)[-max(1, min(EVENT_LINES, room)) :]
+        return Panel(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), title="events")
 
     def _head(self, t_s: float) -> Panel:
         state = self._machine.state if self._machine is not None else State.BOOT
@@ -87,11 +95,14 @@ class LiveView(Silent):
         text = Text.assemble(
             (f"{state.value:<11}", STATE_STYLES.get(state, "white")),
             f"  tray {cover:4.0%} covered   {rate:5.1f} frames/s   {t_s:7.1f} s   {self._config.source.spec}",
+            no_wrap=True,
+            overflow="ellipsis",
         )
         return Panel(text, title="edge-sorter")
 
     def _bars(self) -> Panel:
         grid = Table.grid(padding=(0, 1))
+        cells = max(8, min(BAR_CELLS, self._live.console.width - LABEL_CELLS))
         prediction = self._prediction
         for index, label in enumerate(self._config.routes):
             probability = (
@@ -99,8 +110,8 @@ class LiveView(Silent):
             )
             if prediction is not None:
                 label = prediction.labels[index]
-            filled = round(probability * BAR_CELLS)
-            bar = Text("█" * filled, "green") + Text("░" * (BAR_CELLS - filled), "dim")
+            filled = round(probability * cells)
+            bar = Text("█" * filled, "green") + Text("░" * (cells - filled), "dim")
             grid.add_row(f"{label:<12}", bar, f"{probability:6.1%}", f"-> {self._config.routes.get(label, '')}")
         title = "last frame classified" if prediction is not None else "no item yet"
         elapsed = f" in {prediction.elapsed_s * 1000:.1f} ms" if prediction is not None else ""

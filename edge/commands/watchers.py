@@ -152,4 +152,6 @@ def describe_event(record: Mapping[str, Any]) -> str:
             f"{head} #{record['seq']:<5} {record['model']['name']} {record['model']['version']} on {record['source']}"
         )
     detail = record.get("detail", "")
+    if "item" in record:
+        detail = f"not counted: {record['item']['label']} on its way to {record['item']['route']}"
     return f"{head} #{record['seq']:<5} {record.get('reason', '')}{': ' if detail else ''}{detail}"

@@ -34,7 +34,8 @@ def refused(book):
 
     def run(code, *arguments):
         path, records = book
-        result = invoke("run", "--ledger", path, "--pace", "fast", "--items", "1", *arguments)
+        items = () if "--source" in arguments else ("--items", "1")
+        result = invoke("run", "--ledger", path, "--pace", "fast", *items, *arguments)
         assert (result.code, result.out) == (code, ""), result.err
         assert ledger_records(path) == records
         return sentence(result)

@@ -200,7 +200,7 @@ ANGLES = st.floats(-180, 180, allow_nan=False).map(lambda angle: round(angle, 2)
 @settings(max_examples=60, deadline=None)
 def test_the_ends_of_the_servos_reach_can_be_used(low: float, span: float, share: float):
     high = round(low + span, 2)
-    home = min(high, max(low, round(low + share * span, 2)))
+    home = min(high - 0.01, max(low + 0.01, round(low + share * span, 2)))
     config = GateConfig(
         min_angle_deg=low, max_angle_deg=high, home_deg=home, bins_deg={"a": low, "b": high}, hold_s=0.0
     )
