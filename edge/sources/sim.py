@@ -112,7 +112,8 @@ class Simulation:
             self._act.advance(t_s, self._open_to() is not None)
             placed = self._act.placed(t_s)
             gain *= self._act.gain
-        light = Light(gain=gain, gradient=0.08 * math.sin(t_s / 29 + self._phase[2]))
+        # In steps too small to see, so that the renderer can keep its field of light for a while.
+        light = Light(gain=gain, gradient=round(0.08 * math.sin(t_s / 29 + self._phase[2]), 3))
         image = self._tray.compose(placed, light, self._rng)
         frame = Frame(self._index, t_s, self._shifted(image))
         if self._act is not None and self._act.is_over:
@@ -147,7 +148,7 @@ class Simulation:
                 self._items += 1
             case Hand():
                 with thrifty():
-                    sprite = render_hand(rng)
+                    sprite = _shortened(render_hand(rng), round(self._size[1] * _HandPlay.REACH) + 60)
                 self._act = _HandPlay(act, sprite, t_s, self._size, float(rng.uniform(-120, 120)))
             case Darkness():
                 self._act = _DarknessPlay(t_s + act.duration_s)
@@ -166,6 +167,11 @@ class Simulation:
         shift = np.array([[1.0, 0.0, self._shift[0]], [0.0, 1.0, self._shift[1]]])
         moved = cv2.warpAffine(image, shift, self._size, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, dtype=np.uint8)
+
+
+def _shortened(hand: Sprite, length_px: int) -> Sprite:
+    """Only the part of an arm that can come into view: the rest would cost memory for nothing."""
+    return Sprite(hand.label, hand.kind, hand.bgra[-length_px:].copy())
 
 
 class _ItemPlay:
@@ -222,6 +228,8 @@ class _HandPlay:
     """A hand that reaches in from above, moves about, and goes."""
 
     gain = 1.0
+    REACH = 0.62
+    """How far the finger tips come into the frame, as a share of its height."""
     REACH_S = 0.35
 
     def __init__(self, act: Hand, sprite: Sprite, now_s: float, size: tuple[int, int], x_px: float) -> None:
@@ -229,7 +237,7 @@ class _HandPlay:
         self._in_s = now_s
         self._out_s = now_s + act.duration_s
         self._x_px = size[0] / 2 + x_px
-        self._depth_px = size[1] * 0.62
+        self._depth_px = size[1] * self.REACH
         self._now_s = now_s
 
     @property
