@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from edge.errors import SourceError
-from edge.memory import thrifty
 from edge.records import BgrImage, Frame
 from edge.render import Light, Placed, Sprite, Tray, render_hand, render_item
 from edge.sources.sim_script import Act, Darkness, Hand, Item, Knock, draw_script
@@ -92,8 +91,7 @@ class Simulation:
         return known
 
     def open(self) -> None:
-        with thrifty():
-            self._tray = Tray(np.random.default_rng([self._seed, 1 << 21]), *self._size)
+        self._tray = Tray(np.random.default_rng([self._seed, 1 << 21]), *self._size)
         self._plan(FIRST_ACT_S, is_first=True)
 
     def next_s(self) -> float | None:
@@ -142,13 +140,11 @@ class Simulation:
         self._acts += 1
         match act:
             case Item():
-                with thrifty():
-                    sprite = render_item(act.label, rng, act.kind)
+                sprite = render_item(act.label, rng, act.kind)
                 self._act = _ItemPlay(act, self._items, sprite, t_s, self._size)
                 self._items += 1
             case Hand():
-                with thrifty():
-                    sprite = _shortened(render_hand(rng), round(self._size[1] * _HandPlay.REACH) + 60)
+                sprite = _shortened(render_hand(rng), round(self._size[1] * _HandPlay.REACH) + 60)
                 self._act = _HandPlay(act, sprite, t_s, self._size, float(rng.uniform(-120, 120)))
             case Darkness():
                 self._act = _DarknessPlay(t_s + act.duration_s)
