@@ -18,7 +18,7 @@ from edge.errors import ConfigError
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.machine import Rules
-from edge.memory import settle
+from edge.memory import release_file_pages, settle
 from edge.paths import ledger_path, model_path
 from edge.pins import open_factory
 from edge.policy import VotePolicy
@@ -81,6 +81,8 @@ def open_session(config: Config, pace: Pace | None, watchers: Sequence[Watcher])
     with ExitStack() as stack:
         bundle, classifier = open_classifier(config)
         stack.callback(classifier.close)
+        # Before the source brings its own libraries and buffers: the peak is lower by what start-up alone needed.
+        release_file_pages()
         ledger = SqliteLedger(ledger_path(config))
         ledger.open()
         stack.callback(ledger.close)

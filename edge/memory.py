@@ -2,8 +2,15 @@
 
 import ctypes
 import gc
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["settle"]
+__all__ = ["release_file_pages", "settle"]
+
+_MADV_DONTNEED = 4
+_SMAPS = Path("/proc/self/smaps")
+_MAPPING = re.compile(r"(?P<first>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<access>\S{4}) \S+ \S+ \d+\s*(?P<path>.*)")
 
 
 def settle() -> None:
@@ -14,3 +21,48 @@ def settle() -> None:
     # glibc keeps freed memory for itself; other C libraries have no such call.
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
+    release_file_pages()
+
+
+def release_file_pages() -> None:
+    """Let go of the pages of libraries that were read to start; what the loop runs comes back from the page cache.
+
+    Only pages that are still exactly the file's are let go (see `clean_mappings`), so nothing can be lost: the next
+    touch maps them again, without a disk as long as the system has memory to spare. To be called while no other
+    thread loads a library. Does nothing on a system that does not say what its pages are.
+    """
+    try:
+        smaps = _SMAPS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "madvise"):
+        return
+    for first, end in clean_mappings(smaps):
+        # A refusal (a locked page, say) leaves that mapping as it is.
+        library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _MADV_DONTNEED)
+
+
+def clean_mappings(smaps: str) -> Iterator[tuple[int, int]]:
+    """Address ranges (first byte, end) that hold nothing but a file's own bytes, from the text of /proc/PID/smaps.
+
+    That is: a file's, not writable, and with no page of the process's own, neither in memory nor swapped out. A
+    library's relocated tables are mapped read-only too, but those pages are the process's own; the file lacks them.
+    """
+    mapping: re.Match[str] | None = None
+    fields: dict[str, str] = {}
+    for line in [*smaps.splitlines(), "0-0 ---p 0 0:0 0"]:
+        match = _MAPPING.fullmatch(line)
+        if match is None:
+            name, _, value = line.partition(":")
+            fields[name] = value.strip()
+            continue
+        if mapping is not None and _is_clean(mapping, fields):
+            yield int(mapping["first"], 16), int(mapping["end"], 16)
+        mapping, fields = match, {}
+
+
+def _is_clean(mapping: re.Match[str], fields: dict[str, str]) -> bool:
+    if not mapping["path"].startswith("/") or "w" in mapping["access"]:
+        return False
+    return fields.get("Anonymous") == "0 kB" and fields.get("Swap") == "0 kB"

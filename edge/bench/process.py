@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,10 +14,10 @@ import numpy as np
 from edge.errors import SorterError
 from edge.render import Light, Placed, Tray, render_item
 
-__all__ = ["measure_memory", "measure_start"]
+__all__ = ["Memory", "measure_memory", "measure_start"]
 
 # The kernel's own figure for this process: that of the parent's children also counts what the parent had before exec.
-_REPORT_PEAK = """
+_REPORT_MEMORY = """
 import pathlib, sys
 from edge.cli import main
 try:
@@ -40,19 +41,28 @@ def measure_start(model: Path, rounds: int) -> list[float]:
         return [_first_line_s(command) for _ in range(rounds + 1)][1:]
 
 
-def measure_memory(model: Path, items: int) -> float:
-    """Largest resident memory of `edge-sorter run` over `items` simulated items, in MB (10^6 bytes).
+class Memory(NamedTuple):
+    """Resident memory of a process, in MB (10^6 bytes)."""
+
+    peak_mb: float
+    end_mb: float
+    """When it had done its work: what it keeps while it sorts."""
+
+
+def measure_memory(model: Path, items: int) -> Memory:
+    """Resident memory of `edge-sorter run` over `items` simulated items, which are drawn in the same process.
 
     Raises: SorterError if the command fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", _REPORT_PEAK, "run", "--source", "sim", "--pace", "fast"]
+        command = [sys.executable, "-c", _REPORT_MEMORY, "run", "--source", "sim", "--pace", "fast"]
         command += ["--items", str(items), "--ledger", str(Path(folder) / "ledger.db"), "--model", str(model)]
         result = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
-    peak = [line for line in result.stderr.splitlines() if line.startswith("VmHWM:")]
-    if result.returncode != 0 or not peak:
+    lines = (line.split() for line in result.stderr.splitlines() if line.startswith(("VmHWM:", "VmRSS:")))
+    mb = {words[0]: int(words[1]) * 1024 / 1e6 for words in lines}
+    if result.returncode != 0 or len(mb) != 2:
         raise SorterError(f"{' '.join(command[3:])} ended with {result.returncode}; run it by hand to see why")
-    return int(peak[0].split()[1]) * 1024 / 1e6
+    return Memory(mb["VmHWM:"], mb["VmRSS:"])
 
 
 def _first_line_s(command: list[str]) -> float:

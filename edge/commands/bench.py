@@ -29,6 +29,7 @@ def run_bench(config: Path | None, model: Path | None, json_path: Path | None, r
             raise ConfigError(f"cannot write {json_path} ({exc.strerror}); check --json") from exc
     loop = measure_loop(settings, rounds)
     folder = model_path(settings)
+    memory = measure_memory(folder, MEMORY_ITEMS)
     figures: dict[str, Any] = {
         "schema": 1,
         "machine": {"system": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
@@ -42,7 +43,7 @@ def run_bench(config: Path | None, model: Path | None, json_path: Path | None, r
         "bare_invoke_us": _spread([one.invoke_us for one in loop]),
         "idle_frame_us": _spread([one.idle_us for one in loop]),
         "start_to_first_label_s": _spread(measure_start(folder, rounds)),
-        "peak_memory_mb": measure_memory(folder, MEMORY_ITEMS),
+        "memory_mb": {"peak": memory.peak_mb, "end": memory.end_mb},
     }
     if json_path is not None:
         json_path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -76,5 +77,6 @@ def _print(figures: dict[str, Any], classified: int, idle: int) -> None:
     for title, key, form in rows:
         spread = figures[key]
         table.add_row(title, *(form.format(spread[part]) for part in ("median", "min", "max")))
-    table.add_row("largest resident memory of run, MB", f"{figures['peak_memory_mb']:.0f}", "", "")
+    for title, key in (("largest resident memory of run, MB", "peak"), ("what it keeps while it sorts, MB", "end")):
+        table.add_row(title, f"{figures['memory_mb'][key]:.0f}", "", "")
     Console().print(table)
