@@ -146,6 +146,19 @@ Step = tuple[Machine, tuple[Command, ...]]
 def advance(machine: Machine, event: Input, now_s: float) -> Step:
     """One step: what is remembered after `event`, and what is to be done, in this order."""
     match event:
+        # The three that come with every frame stand first.
+        case Seen(presence):
+            return _seen(_track(machine, presence), presence, now_s)
+        case Tick():
+            return _tick(machine, now_s)
+        case Voted(prediction):
+            if machine.state is not State.VOTING:
+                return machine, ()
+            return _judge(machine._replace(votes=(*machine.votes, prediction)), now_s)
+        case GateDone(report):
+            return _gate_done(machine, report, now_s)
+        case DropSeen():
+            return _drop_seen(machine, now_s)
         case Started():
             return _enter(machine, State.HOMING, now_s), (HomeGate(),)
         case PauseAsked(reason):
@@ -156,18 +169,6 @@ def advance(machine: Machine, event: Input, now_s: float) -> Step:
             if machine.state is not State.PAUSED:
                 return machine, ()
             return _enter(_forget_item(machine), State.HOMING, now_s), (HomeGate(),)
-        case Seen(presence):
-            return _seen(_track(machine, presence), presence, now_s)
-        case Voted(prediction):
-            if machine.state is not State.VOTING:
-                return machine, ()
-            return _judge(machine._replace(votes=(*machine.votes, prediction)), now_s)
-        case GateDone(report):
-            return _gate_done(machine, report, now_s)
-        case DropSeen():
-            return _drop_seen(machine, now_s)
-        case Tick():
-            return _tick(machine, now_s)
 
 
 def _enter(machine: Machine, state: State, now_s: float) -> Machine:

@@ -155,6 +155,8 @@ class Runtime:
 
     def _perform(self, command: Command, now_s: float) -> None:
         match command:
+            case ClassifyFrame():
+                self._classify()
             case HomeGate():
                 self._parts.gate.home(now_s)
                 self._start_ticking(now_s)
@@ -165,8 +167,6 @@ class Runtime:
                 self._start_ticking(now_s)
             case StopGate():
                 self._parts.gate.stop()
-            case ClassifyFrame():
-                self._classify()
             case Emit(type_, t_s, body):
                 self._emit(type_, t_s, {**body, "model": self._model} if type_ == "item" else body)
             case Halt(reason):
