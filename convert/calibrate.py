@@ -1,31 +1,111 @@
-"""Temperature and first thresholds, from the int8 model's logits on the validation part."""
+"""Temperature, energy limit and thresholds, from the int8 model's logits on the validation part."""
 
-import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convert.risk import RiskTarget, choose_level
+from convert.risk import describe as describe_risk
 from convert.scores import softmax
 from edge.bundle import Thresholds
 
-__all__ = ["negative_log_likelihood", "route_thresholds", "temperature"]
+__all__ = [
+    "Evidence",
+    "auroc",
+    "calibrate",
+    "describe",
+    "energies",
+    "energy_limit",
+    "negative_log_likelihood",
+    "temperature",
+]
 
-CONFIDENCE_STEPS = (0.60, 0.65, 0.70, 0.75, 0.80)
-WANTED_ACCURACY = 0.98
-"""Of the routes that are called confident."""
-_log = logging.getLogger(__name__)
-_Logits = npt.NDArray[np.float64]
+REJECTED_SHARE = 0.02
+"""Largest share that the energy may reject, of the photographs as they are and of all waste together.
+
+Not of bent photographs by themselves: the worst of them show nothing that anybody could name, and they would decide.
+"""
+_Floats = npt.NDArray[np.float64]
 
 
-def negative_log_likelihood(logits: _Logits, targets: npt.NDArray[Any], at: float) -> float:
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a bundle is calibrated by: real int8 logits of the validation part, each (N, labels).
+
+    Attributes:
+        photographs: as they are; the only ones that temperature and risk are judged by.
+        targets: (N,) index of their true labels.
+        waste: further waste that the energy must let pass, by sort: photographs bent, simulated items.
+        outliers: what is no waste, by kind. They are only reported on: no number is chosen by them.
+    """
+
+    photographs: _Floats
+    targets: npt.NDArray[np.int64]
+    waste: Mapping[str, _Floats]
+    outliers: Mapping[str, _Floats]
+
+
+def calibrate(
+    evidence: Evidence, labels: Sequence[str], residue: Sequence[str], target: RiskTarget
+) -> tuple[float, Thresholds, dict[str, Any]]:
+    """Temperature, then the energy limit, then the thresholds of the route under both.
+
+    With two routes the margin says the same as the confidence (2 c - 1); it is kept for bins with more.
+
+    Returns: temperature, thresholds, and a report of what they do, ready for JSON.
+    """
+    at = temperature(evidence.photographs, evidence.targets)
+    waste = {
+        sort: energies(logits, at)
+        for sort, logits in {"photographs": evidence.photographs, **evidence.waste}.items()
+        if len(logits)
+    }
+    limit = energy_limit([waste["photographs"], np.concatenate(list(waste.values()))])
+    columns = [place for place, label in enumerate(labels) if label in residue]
+    recyclable = _recyclable(evidence.photographs, at, columns)
+    is_waste = waste["photographs"] >= limit
+    level, risk = choose_level(recyclable, np.isin(evidence.targets, columns), is_waste, target)
+    thresholds = Thresholds(confidence=level, margin=round(2 * level - 1, 4), energy=limit)
+    report = {
+        "on": "validation photographs, int8",
+        "n": len(evidence.targets),
+        "nll_before": round(negative_log_likelihood(evidence.photographs, evidence.targets, 1.0), 4),
+        "nll_after": round(negative_log_likelihood(evidence.photographs, evidence.targets, at), 4),
+        "risk": risk,
+        "energy": {
+            "limit": limit,
+            "rejected": {sort: round(float((found < limit).mean()), 4) for sort, found in waste.items()},
+            **_outlier_report(evidence.outliers, waste["photographs"], at, columns, thresholds),
+        },
+    }
+    return at, thresholds, report
+
+
+def describe(report: dict[str, Any]) -> str:
+    """A few sentences about a report of `calibrate`, for people."""
+    energy = report["energy"]
+    rejected = ", ".join(f"{share:.1%} of the {sort}" for sort, share in energy["rejected"].items())
+    text = f"{describe_risk(report['risk'])} Energy below {energy['limit']:g} rejects {rejected}"
+    if "outliers" not in energy:
+        return f"{text}."
+    found = energy["outliers"]["all"]
+    return (
+        f"{text}, and {found['rejected']:.1%} of {found['n']} drawn pictures of no waste (AUROC {found['auroc']:.3f}); "
+        f"{found['sold']:.1%} of them still count as recyclable, {found['sold_without_limit']:.1%} without it."
+    )
+
+
+def negative_log_likelihood(logits: _Floats, targets: npt.NDArray[Any], at: float) -> float:
     """Mean surprise, in nats, of (N, labels) real logits at a temperature."""
     chosen = softmax(logits, at)[np.arange(len(targets)), targets]
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
-def temperature(logits: _Logits, targets: npt.NDArray[Any]) -> float:
+def temperature(logits: _Floats, targets: npt.NDArray[Any]) -> float:
     """The temperature, 0.25..4, at which the probabilities are least surprised (Guo et al. 2017).
 
     Args:
@@ -41,47 +121,64 @@ def temperature(logits: _Logits, targets: npt.NDArray[Any]) -> float:
     return round(float(np.exp((low + high) / 2)), 4)
 
 
-def route_thresholds(
-    probabilities: npt.NDArray[np.float64],
-    targets: npt.NDArray[Any],
-    labels: Sequence[str],
-    residue: Sequence[str],
-) -> tuple[Thresholds, dict[str, Any]]:
-    """The lowest confidence at which 98 % of the confident routes are right; at least 0.60, at most 0.80.
+def energies(logits: _Floats, at: float) -> _Floats:
+    """Temperature x log-sum-exp of (N, labels) logits over it, (N,): low for what the model was not made for.
 
-    Where no step gets there the highest is taken, with a warning. With two routes the margin says the same as the
-    confidence (2 c - 1); it is kept for bins with more.
-
-    Returns: the thresholds, and what they do to the validation part, frame by frame: the share that is accepted as
-        confident, the share of it that is routed right, and whether that is as much as was wanted.
+    The negative free energy of Liu, Wang, Owens & Li, "Energy-based Out-of-distribution Detection", NeurIPS 2020; the
+    same number as the device's `Prediction.energy`.
     """
-    columns = [place for place, label in enumerate(labels) if label in residue]
-    mass = probabilities[:, columns].sum(axis=1)
-    confidence = np.maximum(mass, 1 - mass)
-    is_right = (mass > 0.5) == np.isin(targets, columns)
-    reached = [step for step in CONFIDENCE_STEPS if _accuracy(is_right, confidence >= step) >= WANTED_ACCURACY]
-    level = reached[0] if reached else CONFIDENCE_STEPS[-1]
-    accepted = confidence >= level
-    accuracy = _accuracy(is_right, accepted)
-    if not reached:
-        _log.warning(
-            "no confidence up to %.2f makes %.0f %% of the confident routes right; at %.2f it is %.1f %% of the %d "
-            "accepted; train longer or add photographs",
-            level,
-            100 * WANTED_ACCURACY,
-            level,
-            100 * accuracy,
-            accepted.sum(),
-        )
-    effect = {
-        "accepted": round(float(accepted.mean()), 4),
-        "accepted_accuracy": round(accuracy, 4),
-        "wanted_accuracy": WANTED_ACCURACY,
-        "is_wanted_accuracy_reached": bool(reached),
-    }
-    return Thresholds(confidence=level, margin=round(2 * level - 1, 4)), effect
+    top = logits.max(axis=1)
+    return np.asarray(top + at * np.log(np.exp((logits - top[:, None]) / at).sum(axis=1)), dtype=np.float64)
 
 
-def _accuracy(is_right: npt.NDArray[np.bool_], accepted: npt.NDArray[np.bool_]) -> float:
-    """Share of the accepted that is right; 0 where nothing is accepted."""
-    return float(is_right[accepted].mean()) if accepted.any() else 0.0
+def energy_limit(sets: Sequence[_Floats]) -> float:
+    """The highest limit below which at most REJECTED_SHARE of each set of energies lies, the next picture included.
+
+    Of n energies the floor(share x (n + 1))-th smallest, which a further exchangeable one undercuts with at most that
+    probability (split conformal prediction: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World",
+    2005). With fewer than 49 in a set the share cannot be promised; the smallest of all is then taken.
+    """
+    limits = []
+    for found in sets:
+        rank = int(REJECTED_SHARE * (len(found) + 1))
+        limits.append(float(np.sort(found)[max(0, rank - 1)]))
+    return math.floor(min(limits) * 1e4) / 1e4
+
+
+def auroc(waste: _Floats, outliers: _Floats) -> float:
+    """Probability that a picture of waste has more energy than one of no waste; a tie counts half."""
+    ordered = np.sort(waste)
+    below, not_above = np.searchsorted(ordered, outliers, "left"), np.searchsorted(ordered, outliers, "right")
+    return float(1 - ((below + not_above) / 2).mean() / len(ordered))
+
+
+def _recyclable(logits: _Floats, at: float, residue_columns: Sequence[int]) -> _Floats:
+    """(N,) probability of the recyclable bin: of all labels that are not residue."""
+    return np.asarray(1 - softmax(logits, at)[:, list(residue_columns)].sum(axis=1), dtype=np.float64)
+
+
+def _outlier_report(
+    outliers: Mapping[str, _Floats],
+    photographs: _Floats,
+    at: float,
+    residue_columns: Sequence[int],
+    thresholds: Thresholds,
+) -> dict[str, Any]:
+    """AUROC against the photographs, shares that the energy rejects and that are sold as recyclable none the less."""
+    kinds = {kind: logits for kind, logits in outliers.items() if len(logits)}
+    if not kinds:
+        return {}
+
+    def row(logits: _Floats) -> dict[str, Any]:
+        found, limit = energies(logits, at), -math.inf if thresholds.energy is None else thresholds.energy
+        is_sure = _recyclable(logits, at, residue_columns) >= thresholds.confidence
+        return {
+            "n": len(logits),
+            "auroc": round(auroc(photographs, found), 4),
+            "rejected": round(float((found < limit).mean()), 4),
+            "sold_without_limit": round(float(is_sure.mean()), 4),
+            "sold": round(float((is_sure & (found >= limit)).mean()), 4),
+        }
+
+    everything = row(np.concatenate(list(kinds.values())))
+    return {"outliers": {"all": everything, **{kind: row(logits) for kind, logits in kinds.items()}}}

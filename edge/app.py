@@ -1,5 +1,6 @@
 """The composition root: the one module that knows the concrete drivers."""
 
+import math
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -58,6 +59,7 @@ def open_classifier(config: Config) -> tuple[Bundle, TfliteClassifier]:
 def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
     """The config's voting rules; thresholds it leaves open are the bundle's calibrated ones."""
     vote, calibrated = config.vote, bundle.manifest.thresholds
+    min_energy = calibrated.energy if vote.min_energy is None else vote.min_energy
     return VotePolicy(
         routes=config.routes,
         bins=config.bins,
@@ -67,6 +69,7 @@ def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
         agreement=vote.agreement,
         min_confidence=calibrated.confidence if vote.min_confidence is None else vote.min_confidence,
         min_margin=calibrated.margin if vote.min_margin is None else vote.min_margin,
+        min_energy=-math.inf if min_energy is None else min_energy,
     )
 
 

@@ -128,6 +128,13 @@ class VoteConfig(_Section):
     min_margin: float | None = Field(
         None, ge=0, le=1, description="lead over the next route; null takes the bundle's calibrated threshold"
     )
+    min_energy: float | None = Field(
+        None,
+        ge=-1000,
+        le=1000,
+        description="mean energy below which an item is rejected as no waste; null takes the bundle's calibrated "
+        "threshold, -1000 rejects nothing",
+    )
 
     @model_validator(mode="after")
     def _enough_frames(self) -> Self:

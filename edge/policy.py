@@ -1,5 +1,6 @@
 """From votes to a decision: pure functions of the frames' predictions."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ class VotePolicy:
         max_frames, min_frames: frames that may vote; frames that must agree.
         agreement: share of the votes that must agree, 0..1.
         min_confidence, min_margin: least mean probability of the winning route, and least lead over the next.
+        min_energy: least mean energy of what is taken for waste; minus infinity rejects nothing.
     """
 
     routes: Mapping[str, str]
@@ -32,6 +34,7 @@ class VotePolicy:
     agreement: float
     min_confidence: float
     min_margin: float
+    min_energy: float = -math.inf
 
 
 def route_masses(prediction: Prediction, policy: VotePolicy) -> dict[str, float]:
@@ -47,7 +50,9 @@ def decide(votes: Sequence[Prediction], policy: VotePolicy, now_s: float, *, is_
 
     It is confident as soon as enough frames agree and the means clear the thresholds; it is uncertain as soon as no
     further frames can bring agreement, or when all are used; with `is_late`, whatever is missing makes it a
-    `deadline`.
+    `deadline`. A low energy is waited out like a low confidence: the frames to come may raise the mean. What is then
+    decided without confidence is `rejected`, not `uncertain` or `deadline`, where at least `min_frames` votes have a
+    mean energy below `min_energy`.
 
     Args:
         now_s: source time of the decision.
@@ -68,11 +73,16 @@ def decide(votes: Sequence[Prediction], policy: VotePolicy, now_s: float, *, is_
         and agreeing >= policy.agreement * frames - ROUNDING
         and tally.confidence >= policy.min_confidence
         and tally.margin >= policy.min_margin
+        and tally.energy >= policy.min_energy
     ):
         return _decided(votes, tally, policy, DecisionKind.CONFIDENT, now_s)
-    if remaining <= 0 or agreeing + remaining < needed:
-        return _decided(votes, tally, policy, DecisionKind.UNCERTAIN, now_s)
-    return _decided(votes, tally, policy, DecisionKind.DEADLINE, now_s) if is_late else None
+    is_final = remaining <= 0 or agreeing + remaining < needed
+    if not (is_final or is_late):
+        return None
+    if frames >= policy.min_frames and tally.energy < policy.min_energy:
+        return _decided(votes, tally, policy, DecisionKind.REJECTED, now_s)
+    kind = DecisionKind.UNCERTAIN if is_final else DecisionKind.DEADLINE
+    return _decided(votes, tally, policy, kind, now_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,7 @@ class _Tally:
     sums: dict[str, float]
     leader: str
     frames: int
+    energy: float
 
     @classmethod
     def of(cls, votes: Sequence[Prediction], policy: VotePolicy) -> "_Tally":
@@ -94,7 +105,7 @@ class _Tally:
             for route, mass in masses.items():
                 sums[route] += mass
         leader = max(policy.bins, key=lambda route: (counts[route], sums[route]))
-        return cls(counts, sums, leader, len(votes))
+        return cls(counts, sums, leader, len(votes), sum(vote.energy for vote in votes) / len(votes))
 
     @property
     def confidence(self) -> float:

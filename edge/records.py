@@ -3,6 +3,7 @@
 Those that every frame brings anew are named tuples, which cost a fraction of a frozen dataclass to make.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -75,12 +76,16 @@ class Prediction(NamedTuple):
         labels: class names, in the order of `probabilities`.
         probabilities: calibrated, one a label, sum 1.
         elapsed_s: processor-side time from frame to label, in seconds of the performance counter.
+        energy: how much the model knows of what it saw, in units of its logits: temperature x log-sum-exp of the
+            logits over the temperature, the negative free energy of Liu et al. (NeurIPS 2020). It is low for what is
+            no waste; infinite, hence never too low, from a classifier that does not compute it.
     """
 
     t_s: float
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     elapsed_s: float
+    energy: float = math.inf
 
     @property
     def label(self) -> str:
@@ -101,7 +106,7 @@ class DecisionKind(StrEnum):
     UNCERTAIN = "uncertain"
     """They do not: the item takes the uncertain route."""
     REJECTED = "rejected"
-    """What was seen is no item that this bundle was made for."""
+    """What was seen is no item that this bundle was made for: it takes the uncertain route."""
     DEADLINE = "deadline"
     """Time ran out before enough votes were in: the item takes the uncertain route."""
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import queue
 import threading
 from collections.abc import Callable
@@ -23,10 +24,14 @@ WAIT_S = 10.0
 
 
 def vote(
-    *probabilities: float, labels: tuple[str, ...] = LABELS, t_s: float = 0.0, elapsed_s: float = 0.02
+    *probabilities: float,
+    labels: tuple[str, ...] = LABELS,
+    t_s: float = 0.0,
+    elapsed_s: float = 0.02,
+    energy: float = math.inf,
 ) -> Prediction:
     """A prediction with these probabilities, in the order of `labels`."""
-    return Prediction(t_s, labels, probabilities, elapsed_s)
+    return Prediction(t_s, labels, probabilities, elapsed_s, energy)
 
 
 def policy(**changes: Any) -> VotePolicy:

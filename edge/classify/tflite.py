@@ -42,7 +42,9 @@ class TfliteClassifier:
         self._input = self._interpreter.tensor(input_index)
         self._output = self._interpreter.tensor(output_index)
         self._preprocess = Preprocessor(bundle.manifest.input.spec())
-        self._weights = _softmax_table(bundle.manifest.output.scale, bundle.manifest.temperature)
+        output, self._temperature = bundle.manifest.output, bundle.manifest.temperature
+        self._weights = _softmax_table(output.scale, self._temperature)
+        self._scale, self._zero_point = output.scale, output.zero_point
         self.is_delegated = has_delegate(self._interpreter)
         if not self.is_delegated:
             _log.warning("no delegate took the graph of %s: inference is many times slower", bundle.id.name)
@@ -82,7 +84,9 @@ class TfliteClassifier:
         weights = [self._weights[top - logit] for logit in logits]
         total = sum(weights)
         probabilities = tuple([weight / total for weight in weights])
-        return Prediction(t_s, self.labels, probabilities, time.perf_counter() - start_s)
+        # The weights are relative to the top logit, so that the log-sum-exp is the top logit and the log of their sum.
+        energy = (top - self._zero_point) * self._scale + self._temperature * math.log(total)
+        return Prediction(t_s, self.labels, probabilities, time.perf_counter() - start_s, energy)
 
     def close(self) -> None:
         """Nothing is held but memory."""

@@ -68,6 +68,7 @@ def _classify_file(path: Path, classifier: TfliteClassifier, policy: VotePolicy)
         "route": decision.route,
         "decision": decision.kind.value,
         "confidence": round(decision.confidence, 4),
+        "energy": round(prediction.energy, 4),
         "probabilities": {
             label: round(probability, 4)
             for label, probability in zip(prediction.labels, prediction.probabilities, strict=True)

@@ -39,7 +39,7 @@ def show(folder: FolderArgument = None, as_json: JsonOption = False) -> None:
     bundle = load_bundle(_folder(folder))
     manifest = bundle.manifest
     if as_json:
-        typer.echo(manifest.model_dump_json(indent=2, by_alias=True))
+        typer.echo(manifest.model_dump_json(indent=2, by_alias=True, exclude_unset=True))
         return
     from rich.console import Console
     from rich.table import Table

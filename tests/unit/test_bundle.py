@@ -99,6 +99,7 @@ FIELDS: list[tuple[str, ManifestChange, str]] = [
     ("an endless temperature", lambda m: m.update(temperature=float("inf")), "temperature: "),
     ("a mean that is no number", lambda m: m["input"].update(mean=float("nan")), "input.mean: "),
     ("a threshold above one", lambda m: m["thresholds"].update(margin=1.5), "thresholds.margin: "),
+    ("an energy that is no number", lambda m: m["thresholds"].update(energy=float("nan")), "thresholds.energy: "),
     ("another colour order", lambda m: m["input"].update(colour="bgr"), "input.colour: "),
     ("four channels", lambda m: m["input"].update(shape=[1, 224, 224, 4]), "input.shape.3: "),
     ("no golden image", lambda m: m.update(golden=[]), "golden: "),
@@ -119,6 +120,14 @@ FIELDS: list[tuple[str, ManifestChange, str]] = [
 def test_a_manifest_is_refused_with(bundle_dir: Path, change: ManifestChange, says: str):
     edit_manifest(bundle_dir, change)
     assert says in refusal(bundle_dir)
+
+
+@pytest.mark.parametrize("energy", [None, 1.25])
+def test_a_limit_of_the_energy_may_be_missing(bundle_dir: Path, energy: float | None):
+    edit_manifest(bundle_dir, lambda m: m["thresholds"].pop("energy", None))
+    if energy is not None:
+        edit_manifest(bundle_dir, lambda m: m["thresholds"].update(energy=energy))
+    assert load_bundle(bundle_dir).manifest.thresholds.energy == energy
 
 
 def test_a_model_without_labels_inside_is_believed_to_be_what_the_manifest_says(bundle_dir):

@@ -187,17 +187,27 @@ def test_classify_names_a_file():
     result = invoke("classify", PICTURE, "--json")
     assert (result.code, result.err) == (0, "")
     (found,) = result.records
-    assert list(found) == ["path", "label", "route", "decision", "confidence", "probabilities", "latency_ms"]
+    assert list(found) == ["path", "label", "route", "decision", "confidence", "energy", "probabilities", "latency_ms"]
     assert found["path"] == str(PICTURE)
     assert list(found["probabilities"]) == LABELS
     assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert found["label"] == max(LABELS, key=found["probabilities"].__getitem__)
     assert found["route"] in Config().bins
-    assert found["decision"] in ("confident", "uncertain")
+    assert found["decision"] in ("confident", "uncertain", "rejected")
     assert found["latency_ms"] > 0
     line = invoke("classify", PICTURE).out
     assert line.split()[0] == found["label"]
     assert line.rstrip().endswith(str(PICTURE))
+
+
+@pytest.mark.parametrize(("min_energy", "is_rejected"), [(1000, True), (-1000, False)])
+def test_classify_says_what_is_rejected_as_no_waste(tmp_path, min_energy: int, is_rejected: bool):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"vote:\n  min_energy: {min_energy}\n")
+    result = invoke("classify", PICTURE, "--json", "--config", config)
+    (found,) = result.records
+    assert (found["decision"] == "rejected") is is_rejected
+    assert found["route"] == "residue" or not is_rejected
 
 
 def test_classify_walks_folders_and_goes_on_past_what_it_cannot_read(tmp_path):

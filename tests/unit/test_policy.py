@@ -1,5 +1,6 @@
 """From votes to a decision: tables of the rules, then what holds for any votes."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,17 @@ from edge.records import Decision, DecisionKind, Prediction
 from tests.rigs import BINS, DOUBTFUL, GLASS, LABELS, ROUTES, TRASH, policy, vote
 
 CONFIDENT, UNCERTAIN, DEADLINE = DecisionKind.CONFIDENT, DecisionKind.UNCERTAIN, DecisionKind.DEADLINE
+REJECTED = DecisionKind.REJECTED
 DEFAULT = policy()
 PAPER = vote(0.03, 0.95, 0.02)
 SPLIT_LABELS = vote(0.34, 0.26, 0.40)
 """Trash is the most probable label, recyclable the most probable route."""
+
+
+KNOWN, STRANGE = vote(0.95, 0.03, 0.02, energy=4.0), vote(0.95, 0.03, 0.02, energy=1.0)
+"""Both sure to be glass; only the first looks like anything the model was made for."""
+STRANGE_TRASH, STRANGE_DOUBT = vote(0.02, 0.03, 0.95, energy=1.0), vote(0.30, 0.25, 0.45, energy=1.0)
+LIMITED = policy(min_energy=2.0)
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,75 @@ CASES = [
         (UNCERTAIN, "residue", "glass"),
         policy(max_frames=1, min_frames=1),
     ),
+    Case("nothing is rejected without a limit", [STRANGE] * 3, (CONFIDENT, "recyclable", "glass")),
+    Case("known waste clears the limit", [KNOWN] * 3, (CONFIDENT, "recyclable", "glass"), LIMITED),
+    Case("strange in three frames: two more could raise the mean", [STRANGE] * 3, None, LIMITED),
+    Case("they did", [STRANGE, STRANGE, *[KNOWN] * 3], (CONFIDENT, "recyclable", "glass"), LIMITED),
+    Case("strange to the last frame: residue, however sure", [STRANGE] * 5, (REJECTED, "residue", "glass"), LIMITED),
+    Case(
+        "a mean energy at the limit counts as waste",
+        [STRANGE] * 3,
+        (CONFIDENT, "recyclable", "glass"),
+        policy(min_energy=1.0),
+    ),
+    Case(
+        "one strange frame is outweighed by the mean",
+        [STRANGE, KNOWN, KNOWN],
+        (CONFIDENT, "recyclable", "glass"),
+        LIMITED,
+    ),
+    Case(
+        "strange and in doubt: that it is strange says more",
+        [STRANGE_DOUBT] * 5,
+        (REJECTED, "residue", "glass"),
+        LIMITED,
+    ),
+    Case(
+        "in doubt but known: uncertain",
+        [vote(0.3, 0.25, 0.45, energy=3.0)] * 5,
+        (UNCERTAIN, "residue", "glass"),
+        LIMITED,
+    ),
+    Case(
+        "strange and sure of residue: rejected all the same, for the uncertain route need not be residue",
+        [STRANGE_TRASH] * 5,
+        (REJECTED, "recyclable", "trash"),
+        policy(min_energy=2.0, uncertain_route="recyclable"),
+    ),
+    Case(
+        "strange at the deadline, in enough frames",
+        [STRANGE] * 3,
+        (REJECTED, "residue", "glass"),
+        LIMITED,
+        is_late=True,
+    ),
+    Case(
+        "strange at the deadline, in too few frames to say so",
+        [STRANGE] * 2,
+        (DEADLINE, "residue", "glass"),
+        LIMITED,
+        is_late=True,
+    ),
+    Case("no vote at the deadline is not strange", [], (DEADLINE, "residue", ""), LIMITED, is_late=True),
+    Case(
+        "no further frame can bring agreement: rejected at once",
+        [STRANGE, STRANGE_TRASH, STRANGE],
+        (REJECTED, "residue", "glass"),
+        policy(agreement=1.0, min_energy=2.0),
+    ),
+    Case(
+        "the same in fewer frames than must agree: only uncertain",
+        [STRANGE, STRANGE_TRASH],
+        (UNCERTAIN, "residue", "glass"),
+        policy(agreement=1.0, min_energy=2.0),
+    ),
+    Case(
+        "one strange frame is rejected where one may vote, as `classify` does",
+        [STRANGE],
+        (REJECTED, "residue", "glass"),
+        policy(max_frames=1, min_frames=1, min_energy=2.0),
+        is_late=True,
+    ),
 ]
 
 
@@ -219,7 +296,8 @@ def test_a_bin_that_no_label_leads_to_gets_no_mass():
 def distributions(draw: st.DrawFn) -> Prediction:
     weights = [draw(st.integers(0, 1000)) for _ in LABELS]
     weights[draw(st.integers(0, 2))] += 1
-    return vote(*(weight / sum(weights) for weight in weights))
+    energy = draw(st.sampled_from((math.inf, 0.5, 2.0, 4.0)))
+    return vote(*(weight / sum(weights) for weight in weights), energy=energy)
 
 
 @st.composite
@@ -235,6 +313,7 @@ def policies(draw: st.DrawFn) -> VotePolicy:
         agreement=draw(st.floats(0.51, 1.0)),
         min_confidence=draw(st.floats(0.0, 1.0)),
         min_margin=draw(st.floats(0.0, 1.0)),
+        min_energy=draw(st.sampled_from((-math.inf, 1.0, 3.0))),
     )
 
 
@@ -246,6 +325,7 @@ def test_any_decision_is_sound(votes: list[Prediction], rules: VotePolicy, is_la
         assert not is_late
         assert len(votes) < rules.max_frames
         return
+    energy = sum(one.energy for one in votes) / len(votes) if votes else math.inf
     assert decision.route in rules.bins
     assert sum(decision.votes.values()) == decision.frames == len(votes)
     assert -1e-9 <= decision.margin <= decision.confidence + 1e-9 <= 1 + 2e-9 or decision.kind is not CONFIDENT
@@ -255,9 +335,12 @@ def test_any_decision_is_sound(votes: list[Prediction], rules: VotePolicy, is_la
         assert decision.votes[decision.route] == max(decision.votes.values()) >= rules.min_frames
         assert decision.confidence >= rules.min_confidence
         assert decision.margin >= rules.min_margin
+        assert energy >= rules.min_energy
     else:
         assert decision.route == rules.uncertain_route
-        assert is_late or decision.kind is UNCERTAIN
+        assert is_late or decision.kind in (UNCERTAIN, REJECTED)
+        is_strange = len(votes) >= rules.min_frames and energy < rules.min_energy
+        assert (decision.kind is REJECTED) is is_strange
 
 
 @given(votes=st.lists(distributions(), min_size=8, max_size=8), rules=policies())

@@ -1,0 +1,103 @@
+"""Temperature, energy and thresholds on logits of which the answer is known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from convert.calibrate import (
+    Evidence,
+    auroc,
+    calibrate,
+    describe,
+    energies,
+    energy_limit,
+    negative_log_likelihood,
+    temperature,
+)
+from convert.risk import RiskTarget
+
+LABELS = ("glass", "paper", "trash")
+
+
+def test_temperature_cools_overconfident_logits() -> None:
+    rng = np.random.default_rng(1)
+    targets = rng.integers(0, 3, 4000)
+    logits = rng.normal(0, 1, (4000, 3))
+    logits[np.arange(4000), targets] += 1.5
+    true_logits = logits * 1.5  # log-odds of two unit normals 1.5 apart
+    found = temperature(true_logits * 2, targets)
+    assert found == pytest.approx(2.0, rel=0.08)
+    losses = [negative_log_likelihood(true_logits * 2, targets, at) for at in (1.0, found)]
+    assert losses[1] < losses[0]
+
+
+def test_energy_is_temperature_times_log_sum_exp() -> None:
+    logits = np.array([[1.0, 2.0, -0.5], [900.0, 0.0, 0.0]])
+    found = energies(logits, 0.5)
+    assert found[0] == pytest.approx(0.5 * math.log(math.exp(2) + math.exp(4) + math.exp(-1)))
+    assert found[1] == pytest.approx(900.0)
+
+
+def test_the_energy_limit_rejects_at_most_two_percent_of_every_set() -> None:
+    rng = np.random.default_rng(3)
+    sets = [rng.normal(5, 1, 400), rng.normal(4, 2, 1000), rng.normal(9, 1, 49)]
+    limit = energy_limit(sets)
+    shares = [(found < limit).mean() for found in sets]
+    assert max(shares) <= 0.02
+    assert shares[1] >= 0.018, "the set with the least energy decides, and its whole allowance is used"
+
+
+@pytest.mark.parametrize("n", [1, 10, 49])
+def test_a_few_pictures_are_all_kept(n: int) -> None:
+    found = np.arange(n, dtype=np.float64) + 0.33337
+    assert energy_limit([found]) == 0.3333, "rounded down, so that the smallest is not below it"
+
+
+def test_auroc_counts_pairs_and_ties_half() -> None:
+    assert auroc(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1.0
+    assert auroc(np.array([1.0, 2.0]), np.array([1.0, 3.0])) == pytest.approx((0.5 + 1) / 4)
+
+
+def evidence(residue: int = 10) -> Evidence:
+    """200 clear recyclables, some clear residue, ten outliers that look like weak glass."""
+    rng = np.random.default_rng(4)
+    targets = np.array([0] * 200 + [2] * residue)
+    photographs = rng.normal(0, 0.3, (len(targets), 3))
+    photographs[np.arange(len(targets)), targets] += 6
+    strange = np.tile([1.5, -3.0, -3.0], (10, 1))
+    return Evidence(photographs, targets, {"bent": photographs - 0.5}, {"wall": strange, "sky": strange[:0]})
+
+
+def test_outliers_are_rejected_though_they_look_sure() -> None:
+    at, thresholds, report = calibrate(evidence(), LABELS, ("trash",), RiskTarget())
+    wall = report["energy"]["outliers"]["wall"]
+    assert wall == {"n": 10, "auroc": 1.0, "rejected": 1.0, "sold_without_limit": 1.0, "sold": 0.0}
+    assert list(report["energy"]["outliers"]) == ["all", "wall"]
+    rejected = report["energy"]["rejected"]
+    assert rejected["photographs"] <= 0.02
+    assert rejected["photographs"] + rejected["bent"] <= 0.04, "2 % of both together"
+    assert report["risk"]["target_met"]
+    assert thresholds.margin == pytest.approx(2 * thresholds.confidence - 1)
+    assert 0.25 <= at < 1, "these logits are too modest"
+    text = describe(report)
+    assert "100.0% of 10 drawn pictures of no waste (AUROC 1.000)" in text
+    assert "0.0% of them still count as recyclable, 100.0% without it" in text
+
+
+def test_without_outliers_nothing_is_said_of_them() -> None:
+    known = evidence()
+    _, thresholds, report = calibrate(
+        Evidence(known.photographs, known.targets, {}, {}), LABELS, ("trash",), RiskTarget()
+    )
+    assert thresholds.energy is not None
+    assert "no waste" not in describe(report)
+
+
+def test_what_the_energy_rejects_is_not_sent_to_the_recyclable_bin() -> None:
+    known = evidence()
+    logits = np.concatenate([known.photographs, [[4.0, -9.0, -9.0]]])
+    targets = np.append(known.targets, 2)
+    _, thresholds, report = calibrate(Evidence(logits, targets, {}, {}), LABELS, ("trash",), RiskTarget())
+    assert report["risk"]["residue_sent"] == 0
+    assert energies(logits[-1:], 1.0)[0] < (thresholds.energy or 0.0)
