@@ -1,26 +1,25 @@
-"""Photographs in class folders, split so that few objects stand in two parts.
+"""Photographs in class folders, split so that no object is known to stand in two parts.
 
-Photographs whose numbers are close often show the same object. A block of ten neighbouring numbers therefore
-goes to one part as a whole. At the border of two blocks the same object can still stand in two parts: the last
-photograph of one and the first of the next. Names without a number cannot tell neighbours; they are spread over
-groups by a hash of the name, and the split says so.
+Photographs whose numbers are close often show the same object, so a block of ten neighbouring numbers goes to one part
+as a whole. The same object also stands far apart in the numbers, at the border of two blocks, or in two class folders:
+blocks are joined where photographs look the same (see `convert.grouping`). Names without a number cannot tell
+neighbours; they are spread over groups by a hash of the name, and the split says so.
 """
 
 import hashlib
 import json
 import logging
-import re
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-import cv2
-import numpy as np
-
+from convert.dealing import PARTS, SHARES, Part, deal
 from convert.files import write_text
+from convert.grouping import RULE, Merge, find_merges, groups_of
+from convert.photographs import SUFFIXES, UnreadableError, decode, files_of
+from convert.similar import Looks, looks_of
 from edge.errors import ConfigError
 from edge.preprocess import fit_frame
 from edge.records import BgrImage
@@ -29,6 +28,7 @@ __all__ = [
     "Photo",
     "Split",
     "check_data",
+    "class_folders",
     "class_root",
     "is_trashnet",
     "load_photo",
@@ -37,21 +37,9 @@ __all__ = [
     "save_split",
 ]
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
-SHARES: dict[Part, float] = {"train": 0.70, "val": 0.15, "test": 0.15}
-BLOCK = 10
-"""Photographs with the same number // BLOCK stay together."""
-HASH_GROUPS = 40
 TRASHNET = "trashnet"
+DEFAULT_RATIOS = tuple(100 * share for share in SHARES.values())
 SCHEMA = 1
-RULE = (
-    f"group = text before the last number of the file name + that number // {BLOCK}; a name without a number: "
-    f"SHA-256 of the name modulo {HASH_GROUPS}; groups are shuffled with the seed and each goes to the part that lacks "
-    "most images of its class, 70/15/15"
-)
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-_LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$")
 _log = logging.getLogger(__name__)
 
 
@@ -82,6 +70,9 @@ class Split:
         digest: SHA-256 over the sorted names and the files' hashes.
         photos: sorted by file.
         skipped: files that could not be decoded.
+        rule: in words, how groups were formed and dealt out.
+        ratios: shares of train, val and test in percent.
+        merges: what joined groups, so that a person can check it.
     """
 
     seed: int
@@ -89,6 +80,9 @@ class Split:
     digest: str
     photos: tuple[Photo, ...]
     skipped: tuple[str, ...] = ()
+    rule: str = ""
+    ratios: tuple[float, ...] = DEFAULT_RATIOS
+    merges: tuple[Merge, ...] = ()
 
     def part(self, part: Part) -> list[Photo]:
         """The photographs of one part."""
@@ -118,54 +112,53 @@ def is_trashnet(root: Path) -> bool:
     return root.absolute().name == TRASHNET
 
 
-def group_of(file: str) -> str:
-    """The group that a photograph belongs to (see RULE).
+def make_split(root: Path, seed: int, shares: Mapping[Part, float] = SHARES) -> Split:
+    """Find, check and split the photographs below `root`.
+
+    The same files, seed and shares give the same split, with one version of OpenCV: at the edge of a threshold another
+    version's decoder may join one group more or less. `split.json` is therefore the record, not the seed.
 
     Args:
-        file: relative path, the label first.
-    """
-    path = Path(file)
-    match = _LAST_NUMBER.match(path.stem)
-    if match:
-        return f"{path.parent.as_posix()}/{match[1]}#{int(match[2]) // BLOCK}"
-    number = int.from_bytes(hashlib.sha256(path.stem.encode()).digest()[:8], "big") % HASH_GROUPS
-    return f"{path.parent.as_posix()}/~{number}"
-
-
-def make_split(root: Path, seed: int) -> Split:
-    """Find, check and split the photographs below `root`; the same files and seed give the same split.
-
+        shares: of the parts, summing to 1.
     Raises: ConfigError if there are fewer than two classes, or a class is empty or too small to be split.
     """
-    labels = _labels(root)
+    labels = class_folders(root)
     if len(labels) < 2:
         raise ConfigError(
             f"{root} holds {len(labels)} class folders, expected at least two; check SORTER_DATA or --data"
         )
     digest = hashlib.sha256()
-    photos: list[Photo] = []
-    skipped: list[str] = []
+    files: dict[str, str] = {}
+    looks: list[Looks] = []
+    skipped: dict[str, str] = {}
     for label in labels:
-        files: list[str] = []
         for name, content in _photographs(root, label):
-            if _decode(content) is None:
-                skipped.append(name)
+            try:
+                looks.append(looks_of(decode(content)))
+            except UnreadableError as exc:
+                skipped[name] = str(exc)
                 continue
             digest.update(_digest_line(name, content))
-            files.append(name)
-        if not files:
+            files[name] = label
+        if label not in files.values():
             raise ConfigError(f"class folder {root / label} holds no readable photograph; fill it or remove it")
-        photos += _split_class(root, label, files, seed)
     if skipped:
-        _log.warning("%d files cannot be decoded and are skipped: %s", len(skipped), ", ".join(skipped))
+        reasons = ", ".join(f"{name} ({reason})" for name, reason in skipped.items())
+        _log.warning("%d files cannot be read and are skipped: %s", len(skipped), reasons)
+    merges = find_merges(list(files), looks)
+    groups = groups_of(list(files), merges)
+    parts = deal(root, files, groups, seed, shares)
+    photos = [Photo(file, label, groups[file], parts[groups[file]]) for file, label in files.items()]
     photos.sort(key=lambda photo: photo.file)
-    return Split(seed, tuple(labels), digest.hexdigest(), tuple(photos), tuple(skipped))
+    ratios = tuple(round(100 * shares[part], 4) for part in PARTS)
+    rule = f"{RULE}, {'/'.join(f'{ratio:g}' for ratio in ratios)}"
+    return Split(seed, tuple(labels), digest.hexdigest(), tuple(photos), tuple(skipped), rule, ratios, tuple(merges))
 
 
 def check_data(root: Path, split: Split) -> None:
     """Raises: ConfigError if the photographs below `root` are not, bit for bit, those that were split."""
     digest = hashlib.sha256()
-    for label in _labels(root):
+    for label in class_folders(root):
         for name, content in _photographs(root, label):
             if name not in split.skipped:
                 digest.update(_digest_line(name, content))
@@ -176,15 +169,15 @@ def check_data(root: Path, split: Split) -> None:
         )
 
 
-def _labels(root: Path) -> list[str]:
+def class_folders(root: Path) -> list[str]:
+    """Names of the folders below `root` that hold photographs or nothing, sorted."""
     return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and _is_class(entry))
 
 
 def _photographs(root: Path, label: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of every file of a class that looks like a photograph, sorted."""
-    for path in sorted((root / label).iterdir()):
-        if path.suffix.lower() in _SUFFIXES:
-            yield f"{label}/{path.name}", path.read_bytes()
+    for path in files_of(root / label):
+        yield f"{label}/{path.name}", path.read_bytes()
 
 
 def _digest_line(name: str, content: bytes) -> bytes:
@@ -196,37 +189,12 @@ def _is_class(folder: Path) -> bool:
     if folder.name.startswith("."):
         return False
     entries = [entry for entry in folder.iterdir() if entry.is_file()]
-    return not entries or any(entry.suffix.lower() in _SUFFIXES for entry in entries)
-
-
-def _split_class(root: Path, label: str, files: Sequence[str], seed: int) -> list[Photo]:
-    groups: dict[str, list[str]] = {}
-    for file in files:
-        groups.setdefault(group_of(file), []).append(file)
-    if len(groups) < len(PARTS):
-        raise ConfigError(
-            f"class folder {root / label} has {len(files)} photographs in {len(groups)} groups, expected at least "
-            f"{len(PARTS)} groups of neighbours; add photographs or number them so that groups differ"
-        )
-    names = sorted(groups)
-    order = np.random.default_rng([seed, zlib.crc32(label.encode())]).permutation(len(names))
-    filled: dict[Part, int] = dict.fromkeys(PARTS, 0)
-    assigned: dict[str, Part] = {}
-    for place in order:
-        name = names[place]
-        empty = [part for part in PARTS if filled[part] == 0]
-        if len(empty) >= len(names) - len(assigned):
-            part = empty[0]
-        else:
-            part = max(PARTS, key=lambda p: SHARES[p] * len(files) - filled[p])
-        assigned[name] = part
-        filled[part] += len(groups[name])
-    return [Photo(file, label, name, assigned[name]) for name, members in groups.items() for file in members]
+    return not entries or any(entry.suffix.lower() in SUFFIXES for entry in entries)
 
 
 def save_split(split: Split, path: Path) -> None:
     """Write the split as JSON."""
-    fields: dict[str, Any] = {"schema": SCHEMA, "rule": RULE, **asdict(split), "counts": split.counts()}
+    fields: dict[str, Any] = {"schema": SCHEMA, **asdict(split), "counts": split.counts()}
     write_text(path, json.dumps(fields, indent=1) + "\n")
 
 
@@ -239,7 +207,16 @@ def load_split(path: Path) -> Split:
                 f"{path} has schema {fields['schema']}, expected {SCHEMA}; run `edge-convert split` again"
             )
         photos = tuple(Photo(**photo) for photo in fields["photos"])
-        split = Split(fields["seed"], tuple(fields["labels"]), fields["digest"], photos, tuple(fields["skipped"]))
+        split = Split(
+            fields["seed"],
+            tuple(fields["labels"]),
+            fields["digest"],
+            photos,
+            tuple(fields["skipped"]),
+            fields["rule"],
+            tuple(fields.get("ratios", DEFAULT_RATIOS)),
+            tuple(Merge(**merge) for merge in fields.get("merges", ())),
+        )
     except FileNotFoundError:
         raise ConfigError(f"{path} is missing; run `edge-convert split` first") from None
     except (ValueError, KeyError, TypeError) as exc:
@@ -262,16 +239,8 @@ def load_photo(root: Path, photo: Photo) -> BgrImage:
     """
     path = root / photo.file
     try:
-        image = _decode(path.read_bytes())
+        return fit_frame(decode(path.read_bytes()))
     except OSError as exc:
         raise ConfigError(f"cannot read {path} ({exc.strerror}); run `edge-convert split` again") from exc
-    if image is None:
-        raise ConfigError(f"{path} cannot be decoded; run `edge-convert split` again")
-    return fit_frame(image)
-
-
-def _decode(content: bytes) -> BgrImage | None:
-    if not content:
-        return None
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return None if image is None else np.asarray(image, dtype=np.uint8)
+    except UnreadableError as exc:
+        raise ConfigError(f"{path} cannot be decoded ({exc}); run `edge-convert split` again") from exc

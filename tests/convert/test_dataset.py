@@ -7,18 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.dataset import (
-    SHARES,
-    check_data,
-    class_root,
-    group_of,
-    is_trashnet,
-    load_photo,
-    load_split,
-    make_split,
-    save_split,
-)
+from convert.dataset import check_data, class_root, is_trashnet, load_photo, load_split, make_split, save_split
+from convert.dealing import SHARES, parse_ratios
+from convert.grouping import group_of
+from convert.split_report import leftovers, split_json, split_report
 from edge.errors import ConfigError
+from tests.photo_rig import draw_object, save_photo
 
 
 def write_photo(path: Path, seed: int) -> None:
@@ -29,9 +23,9 @@ def write_photo(path: Path, seed: int) -> None:
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    for label, count in (("glass", 97), ("paper", 61), ("trash", 34)):
+    for seed, (label, count) in enumerate((("glass", 97), ("paper", 61), ("trash", 34))):
         for number in range(1, count + 1):
-            write_photo(tmp_path / label / f"{label}{number}.png", number)
+            write_photo(tmp_path / label / f"{label}{number}.png", 1000 * seed + number)
     return tmp_path
 
 
@@ -175,3 +169,104 @@ def test_a_large_photograph_comes_at_camera_size(photographs: Path) -> None:
     (photographs / photo.file).unlink()
     with pytest.raises(ConfigError, match="cannot read"):
         load_photo(photographs, photo)
+
+
+def test_near_duplicates_stay_in_one_part_across_blocks_and_classes(photographs: Path) -> None:
+    for seed in range(6):
+        image = draw_object(seed)
+        save_photo(photographs / "glass" / f"jar{100 * seed}.png", image)
+        save_photo(photographs / "glass" / f"copy{100 * seed}.jpg", cv2.resize(image, (200, 150)))
+        save_photo(photographs / "paper" / f"wrong{100 * seed}.jpg", np.ascontiguousarray(image[:, ::-1]))
+    split = make_split(photographs, 7)
+    part = {photo.file: photo.part for photo in split.photos}
+    for seed in range(6):
+        names = (f"glass/jar{100 * seed}.png", f"glass/copy{100 * seed}.jpg", f"paper/wrong{100 * seed}.jpg")
+        assert len({part[name] for name in names}) == 1, names
+    assert sum(merge.is_across_classes for merge in split.merges) >= 6
+    assert len(split.merges) == 12
+    assert split == make_split(photographs, 7)
+
+
+def test_neighbours_at_a_border_are_joined_if_their_colours_are_alike(tmp_path: Path) -> None:
+    for seed, label in enumerate(("glass", "paper")):
+        for number in range(40):
+            write_photo(tmp_path / label / f"{label}{number}.png", number + 100 * seed)
+    image = draw_object(1)
+    save_photo(tmp_path / "glass" / "glass9.png", image)
+    save_photo(tmp_path / "glass" / "glass10.png", np.roll(image, 40, axis=1))
+    split = make_split(tmp_path, 3)
+    assert [(merge.first, merge.second) for merge in split.merges] == [("glass/glass9.png", "glass/glass10.png")]
+    part = {photo.file: photo.part for photo in split.photos}
+    assert part["glass/glass0.png"] == part["glass/glass19.png"]
+
+
+def test_the_report_says_what_was_joined_and_what_is_left(photographs: Path) -> None:
+    save_photo(photographs / "glass" / "glass300.png", draw_object(1))
+    save_photo(photographs / "paper" / "paper300.png", draw_object(1))
+    (photographs / "paper" / "paper3.png").write_bytes(b"no picture")
+    split = make_split(photographs, 7)
+    report = split_report(split)
+    assert "glass/glass300.png and paper/paper300.png (identical)" in report
+    assert "- paper/paper3.png" in report
+    left = leftovers(split)
+    assert f"{len(left)} pairs with neighbouring numbers" in report
+    part = {photo.file: photo.part for photo in split.photos}
+    assert left
+    assert all(part[first] != part[second] for first, second in left)
+    assert json.loads(json.dumps(split_json(split)))["merges"][0]["is_across_classes"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("70/15/15", (0.7, 0.15, 0.15)), ("0.5/0.25/0.25", (0.5, 0.25, 0.25)), ("80 / 10 / 10", (0.8, 0.1, 0.1))],
+)
+def test_ratios_are_percent_or_shares(text: str, expected: tuple[float, ...]) -> None:
+    assert tuple(parse_ratios(text).values()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "70/30", "70/20/20", "100/0/0", "120/-10/-10", "a/b/c", "nan/50/50", "inf/1/1"])
+def test_other_ratios_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="train/val/test"):
+        parse_ratios(text)
+
+
+def test_other_ratios_change_the_parts_and_are_recorded(photographs: Path, tmp_path: Path) -> None:
+    split = make_split(photographs, 7, parse_ratios("40/30/30"))
+    assert split.ratios == (40.0, 30.0, 30.0)
+    assert "40/30/30" in split.rule
+    share = len(split.part("train")) / len(split.photos)
+    assert 0.3 < share < 0.5
+    save_split(split, tmp_path / "split.json")
+    assert load_split(tmp_path / "split.json") == split
+
+
+def test_a_split_of_the_first_release_is_still_read(photographs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "work" / "split.json"
+    save_split(make_split(photographs, 7), path)
+    fields = json.loads(path.read_text())
+    del fields["ratios"], fields["merges"]
+    path.write_text(json.dumps(fields))
+    assert load_split(path).ratios == (70.0, 15.0, 15.0)
+    assert load_split(path).merges == ()
+
+
+def test_a_class_that_is_one_object_throughout_is_an_error(photographs: Path) -> None:
+    for number in range(0, 60, 10):
+        save_photo(photographs / "metal" / f"metal{number}.png", draw_object(5))
+    with pytest.raises(ConfigError, match="6 photographs in 1 groups"):
+        make_split(photographs, 7)
+
+
+def test_names_with_spaces_and_other_letters_are_kept(photographs: Path, tmp_path: Path) -> None:
+    save_photo(photographs / "glass" / "grüne Flasche 瓶 7.jpg", draw_object(3))
+    split = make_split(photographs, 7)
+    save_split(split, tmp_path / "work" / "split.json")
+    again = load_split(tmp_path / "work" / "split.json")
+    photo = next(photo for photo in again.photos if "瓶" in photo.file)
+    assert load_photo(photographs, photo).shape == (240, 320, 3)
+
+
+def test_one_image_alone_is_refused_with_a_remedy(photographs: Path) -> None:
+    write_photo(photographs / "metal" / "metal1.png", 1)
+    with pytest.raises(ConfigError, match=r"metal has 1 photographs in 1 groups, .* add photographs"):
+        make_split(photographs, 7)

@@ -1,0 +1,178 @@
+"""Somebody else's split: what leaks is found, counted and said in one sentence; what does not is left in peace."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from convert.dataset import make_split, save_split
+from convert.leakage import Leakage, find_leakage, leakage_markdown
+from convert.part_lists import read_parts
+from edge.errors import ConfigError
+from tests.photo_rig import draw_object, save_photo
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A clean split: 24 things in training, 6 in validation, 10 in test; numbers far apart."""
+    for part, count, start in (("train", 24, 0), ("valid", 6, 100), ("test", 10, 200)):
+        for seed in range(start, start + count):
+            save_photo(
+                tmp_path / "split" / part / ("glass", "paper")[seed % 2] / f"{100 * seed}.jpg", draw_object(seed)
+            )
+    return tmp_path / "split"
+
+
+def check(path: Path) -> Leakage:
+    return find_leakage(read_parts(path, []))
+
+
+def test_a_clean_split_is_clean(folder: Path) -> None:
+    found = check(folder)
+    assert found.is_clean
+    assert found.photographs == {"train": 24, "val": 6, "test": 10}
+    assert (found.share, found.numbers, found.val_affected) == (0, 0, 0)
+    assert "measures new photographs" in found.verdict()
+
+
+def test_copies_are_counted_by_kind_and_named(folder: Path) -> None:
+    save_photo(folder / "test" / "glass" / "again.jpg", draw_object(0))
+    save_photo(folder / "test" / "glass" / "mirrored.jpg", np.ascontiguousarray(draw_object(2)[:, ::-1]))
+    save_photo(folder / "test" / "paper" / "small.png", cv2.resize(draw_object(4), (160, 120)))
+    found = check(folder)
+    assert found.affected == {"identical": 1, "nearly identical": 2, "neighbours alike": 0}
+    assert found.share == pytest.approx(3 / 13)
+    by_name = {leak.second: leak for leak in found.leaks}
+    assert by_name["test/glass/mirrored.jpg"].first == "train/glass/200.jpg"
+    assert by_name["test/paper/small.png"].is_across_classes
+    text = leakage_markdown(found)
+    assert "23.1% of the test photographs show what training or validation saw" in text
+    assert "test test/paper/small.png = train train/glass/400.jpg (nearly identical, labels differ)" in text
+
+
+def test_likeness_passes_on_within_a_part(folder: Path) -> None:
+    save_photo(folder / "test" / "glass" / "again1.jpg", draw_object(0))
+    save_photo(folder / "test" / "glass" / "again2.jpg", draw_object(0))
+    assert check(folder).affected["identical"] == 2
+
+
+def test_a_test_part_that_is_the_training_part_says_nothing(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for seed in range(4):
+            save_photo(tmp_path / part / "glass" / f"{seed}.jpg", draw_object(seed))
+    found = check(tmp_path)
+    assert found.share == 1
+    assert "says nothing about new photographs" in found.verdict()
+
+
+@pytest.mark.parametrize(("is_alike", "leaks"), [(True, 1), (False, 0)])
+def test_neighbouring_numbers_leak_only_if_they_look_alike(folder: Path, is_alike: bool, leaks: int) -> None:
+    image = draw_object(0)
+    other = np.ascontiguousarray(np.roll(image, (60, 90), (0, 1))) if is_alike else draw_object(999)
+    save_photo(folder / "train" / "glass" / "jar7.jpg", image)
+    save_photo(folder / "test" / "glass" / "jar8.jpg", other)
+    found = check(folder)
+    assert found.affected["neighbours alike"] == leaks
+    assert found.numbers == 1
+
+
+def test_validation_that_repeats_training_is_no_clean_split(folder: Path) -> None:
+    save_photo(folder / "valid" / "glass" / "again.jpg", draw_object(0))
+    found = check(folder)
+    assert not found.is_clean
+    assert (found.share, found.val_affected) == (0, 1)
+    assert "validation shows what training saw" in found.verdict()
+
+
+def test_without_a_test_part_validation_is_what_is_measured(folder: Path) -> None:
+    for file in (folder / "test").rglob("*.jpg"):
+        file.unlink()
+    save_photo(folder / "valid" / "glass" / "again.jpg", draw_object(0))
+    found = check(folder)
+    assert found.measured == "val"
+    assert found.share == pytest.approx(1 / 7)
+
+
+def test_a_class_in_test_only_and_unreadable_files_are_named(folder: Path) -> None:
+    save_photo(folder / "test" / "metal" / "1.jpg", draw_object(500))
+    (folder / "test" / "metal" / "2.jpg").write_bytes(b"no picture")
+    found = check(folder)
+    assert found.untrained == ("metal",)
+    assert found.unread == ("test/metal/2.jpg (cannot be decoded)",)
+    assert "Classes without a training photograph: metal." in leakage_markdown(found)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "bom csv"])
+def test_lists_are_read_whatever_their_columns_are_called(folder: Path, kind: str) -> None:
+    rows = [
+        {"image": file.relative_to(folder).as_posix(), "class": file.parent.name, "split": file.parts[-3]}
+        for file in sorted(folder.rglob("*.jpg"))
+    ]
+    path = folder / f"list.{kind[-4:].strip()}"
+    if kind == "json":
+        path.write_text(json.dumps(rows))
+    else:
+        with path.open("w", encoding="utf-8-sig" if kind == "bom csv" else "utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    assert check(path).photographs == {"train": 24, "val": 6, "test": 10}
+
+
+def test_our_own_split_is_clean_by_its_own_measure(tmp_path: Path) -> None:
+    for label in ("glass", "paper"):
+        for number in range(60):
+            seed = 7 if number % 17 == 0 else number + 100 * (label == "paper")
+            save_photo(tmp_path / "photos" / label / f"{label}{number}.jpg", draw_object(seed))
+    save_split(make_split(tmp_path / "photos", 1), tmp_path / "split.json")
+    found = find_leakage(read_parts(tmp_path / "split.json", [tmp_path / "photos"]))
+    assert found.is_clean
+    assert found.numbers > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", "{", "cannot be read as a list"),
+        ("a.json", "{}", "neither a list nor an object"),
+        ("a.json", "[]", "no part only"),
+        ("a.json", "[3]", "entry 1"),
+        ("a.csv", "file,part\nx.jpg,train\n", "no label"),
+        ("a.csv", "file,label,part\nx.jpg,glass,exam\n", "part 'exam'"),
+        ("a.csv", "file,label,part\nx.jpg,glass,train\n", "pass --data"),
+        ("a.csv", "file,label,part\na.csv,glass,train\ny.jpg,glass,test\n", "the first is y.jpg"),
+    ],
+)
+def test_a_list_that_is_none_is_refused_in_one_sentence(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        check(tmp_path / name)
+
+
+def test_folders_without_parts_are_refused(tmp_path: Path) -> None:
+    save_photo(tmp_path / "glass" / "1.jpg", draw_object(1))
+    with pytest.raises(ConfigError, match="at least two of train, val, test"):
+        check(tmp_path)
+    with pytest.raises(ConfigError, match="does not exist"):
+        check(tmp_path / "nothing")
+
+
+def test_the_exit_status_tells_a_leaking_split_from_a_clean_one(folder: Path) -> None:
+    def run() -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "convert", "split", "--check", str(folder), "--json"]
+        return subprocess.run(words, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+
+    clean = run()
+    assert (clean.returncode, json.loads(clean.stdout)["is_clean"]) == (0, True)
+    save_photo(folder / "test" / "glass" / "again.jpg", draw_object(0))
+    leaking = run()
+    assert (leaking.returncode, json.loads(leaking.stdout)["share"]) == (2, 0.0909)
+    assert leaking.stderr == ""
