@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.dataset import Split, class_root
+from convert.graph import is_wholly_delegated
 from convert.metadata import ModelText, add_metadata
 from convert.network import MEAN, STD, to_real
 from convert.pictures import chunks, training_pass
@@ -19,7 +21,7 @@ from edge.bundle import InputTensor, OutputTensor
 from edge.classify.interpreters import open_interpreter
 from edge.errors import BundleError, ConfigError
 
-__all__ = ["is_wholly_delegated", "quantize", "representative_pictures", "tensors"]
+__all__ = ["describe", "is_wholly_delegated", "load_float", "quantize", "representative_pictures", "tensors"]
 
 REPRESENTATIVE = 200
 
@@ -29,7 +31,7 @@ def representative_pictures(data: Path, split: Split, settings: Settings) -> npt
 
     The two make the input's range exactly 0..255, so that a pixel becomes its tensor value by one XOR.
     """
-    examples = training_pass(class_root(data), split, settings, 0)
+    examples = [one for one in training_pass(class_root(data), split, settings, 0) if one.label is not None]
     rng = np.random.default_rng([settings.seed, 3])
     chosen = [examples[place] for place in rng.permutation(len(examples))[:REPRESENTATIVE]]
     shape = (1, settings.side_px, settings.side_px, 3)
@@ -109,15 +111,6 @@ def tensors(model: bytes) -> tuple[InputTensor, OutputTensor]:
         raise BundleError(f"the quantized model's tensors are not what the runtime feeds: {exc}") from exc
 
 
-def is_wholly_delegated(model: bytes) -> bool:
-    """True if one XNNPACK delegate runs everything from the input to the output."""
-    interpreter = open_interpreter("litert", model, threads=1)
-    operations = getattr(interpreter, "_get_ops_details")()  # noqa: B009
-    delegates = [operation for operation in operations if operation["op_name"] == "DELEGATE"]
-    first, last = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    return len(delegates) == 1 and first in delegates[0]["inputs"] and last in delegates[0]["outputs"]
-
-
 def describe(model: bytes, name: str, version: str, split: Split, settings: Settings) -> bytes:
     """Add the TFLite Metadata."""
     text = ModelText(
@@ -135,11 +128,15 @@ def describe(model: bytes, name: str, version: str, split: Split, settings: Sett
 
 
 def load_float(path: Path) -> Any:
-    """The trained Keras model. Raises: ConfigError if it is missing or Keras is not installed."""
+    """The trained Keras model. Raises: ConfigError if it is missing or damaged, or Keras is not installed."""
     if not path.is_file():
         raise ConfigError(f"{path} is missing; run `edge-convert train` first")
     try:
         import keras
     except ImportError as exc:
         raise ConfigError(f"Keras is not installed in {sys.prefix}; install the `convert` extra") from exc
-    return keras.models.load_model(path, compile=False)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as exc:
+        reason = str(exc).strip().partition("\n")[0]
+        raise ConfigError(f"{path} is no Keras model ({reason}); run `edge-convert train` again") from exc

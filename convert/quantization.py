@@ -1,0 +1,229 @@
+"""The int8 model of a trained network, and the account of what that costs: formats, layers, graph.
+
+Post-training quantization comes first. Where it loses too much on the validation photographs, the network is tuned
+for int8 and the better of the two is taken.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from convert import formats, layer_errors
+from convert.dataset import Split, class_root
+from convert.files import replacing, write_text
+from convert.formats import FORMATS, FormatScore, Runner, compare_formats, convert_format
+from convert.graph import leftovers, operators, read_tree, undelegated
+from convert.layer_errors import LayerError
+from convert.network import to_real
+from convert.pictures import chunks, plain, training_pass
+from convert.quantize import quantize, representative_pictures
+from convert.scores import softmax
+from convert.settings import Settings
+from edge.errors import BundleError
+
+__all__ = ["LOSS_LIMIT_POINTS", "Quantized", "best_int8", "check_graph", "write_account"]
+
+LOSS_LIMIT_POINTS = 0.3
+"""Loss of accuracy by quantization, in percentage points, above which the network is tuned for int8."""
+LAYER_PICTURES = 16
+"""Validation photographs that the layers are compared on."""
+QAT_PASS = 1000
+"""Number of the pass that tuning learns from, one that the training did not show."""
+CHUNK = 64
+Say = Callable[[str], None]
+QatMode = Literal["auto", "on", "off"]
+_Logits = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Validation photographs as the device resizes them.
+
+    Attributes:
+        pictures: (N, side, side, 3) uint8 RGB.
+        targets: (N,) index of the true label.
+        float_logits: (N, labels) of the float Keras model.
+    """
+
+    pictures: npt.NDArray[np.uint8]
+    targets: npt.NDArray[np.int64]
+    float_logits: _Logits
+
+    def merit(self, logits: _Logits) -> tuple[float, float]:
+        """What decides between two models: share of right labels, then the mean log-likelihood of the right one."""
+        likely = np.log(np.maximum(softmax(logits, 1.0)[np.arange(len(self.targets)), self.targets], 1e-12))
+        return float((logits.argmax(axis=1) == self.targets).mean()), float(likely.mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """The int8 model that was chosen.
+
+    Attributes:
+        model: TFLite file without metadata.
+        source: the float Keras model that it was converted from, tuned or not.
+        checks: what it was chosen on.
+        record: how it was made, ready for JSON.
+    """
+
+    model: bytes
+    source: Any
+    checks: Checks
+    record: dict[str, Any]
+
+
+def best_int8(
+    float_model: Any,
+    data: Path,
+    split: Split,
+    settings: Settings,
+    qat: QatMode,
+    say: Say,
+    *,
+    allow_undelegated: bool = False,
+) -> Quantized:
+    """Quantize after training; tune for int8 if that loses more than LOSS_LIMIT_POINTS, and keep what helps.
+
+    Args:
+        float_model: Keras, (N, side, side, 3) float32 -1..1 to logits.
+        qat: "auto", or "on" to tune whatever the loss is, or "off". What is tuned is kept only if it is better.
+        allow_undelegated: take a graph that XNNPACK does not run as a whole.
+    Raises: BundleError if XNNPACK does not take the whole graph.
+    """
+    representative = representative_pictures(data, split, settings)
+    model = quantize(float_model, representative)
+    graph = check_graph(model, say, allow_undelegated=allow_undelegated)
+    checks = _checks(float_model, class_root(data), split, settings)
+    wanted, plainly = checks.merit(checks.float_logits), checks.merit(Runner(model).logits(checks.pictures))
+    loss_points = 100 * (wanted[0] - plainly[0])
+    say(f"int8 after training: {plainly[0]:.1%} of {len(checks.targets)} validation photographs, float {wanted[0]:.1%}")
+    record: dict[str, Any] = {
+        "method": "post-training",
+        "qat_mode": qat,
+        "n": len(checks.targets),
+        "accuracy_float": round(wanted[0], 4),
+        "accuracy_post_training": round(plainly[0], 4),
+        "loss_points": round(loss_points, 2),
+        "graph": graph,
+    }
+    if qat == "off" or (qat == "auto" and loss_points <= LOSS_LIMIT_POINTS + 1e-9):
+        return Quantized(model, float_model, checks, record)
+
+    tuned = _tuned(float_model, data, split, settings, representative, say)
+    tuned_model = quantize(tuned, representative)
+    after = checks.merit(Runner(tuned_model).logits(checks.pictures))
+    is_better = after > plainly
+    say(f"int8 after tuning: {after[0]:.1%}, {'taken' if is_better else 'no better and not taken'}")
+    record["accuracy_tuned"] = round(after[0], 4)
+    if not is_better:
+        return Quantized(model, float_model, checks, record)
+    graph = check_graph(tuned_model, say, allow_undelegated=allow_undelegated)
+    return Quantized(tuned_model, tuned, checks, {**record, "method": "quantization-aware", "graph": graph})
+
+
+def check_graph(model: bytes, say: Say, *, allow_undelegated: bool) -> dict[str, Any]:
+    """Look into an int8 file: are normalizations folded, and does XNNPACK run everything?
+
+    Returns: number of each operator, what should not be there, and why the graph is split, if it is; for JSON.
+    Raises: BundleError if the graph is split, unless that is allowed.
+    """
+    tree = read_tree(model)
+    unfolded, split_why = leftovers(tree), undelegated(model)
+    if unfolded:
+        say(f"not folded into a convolution: {', '.join(unfolded)}; inference pays for each of them")
+    if split_why is not None and not allow_undelegated:
+        raise BundleError(
+            f"XNNPACK does not take the whole int8 graph: {split_why}; inference on a device would be slow; change the "
+            "network, or pass --allow-undelegated"
+        )
+    if split_why is not None:
+        say(f"XNNPACK does not take the whole int8 graph: {split_why}; inference on a device will be slow")
+    kinds = Counter(operator.kind for operator in operators(tree))
+    return {"operators": dict(sorted(kinds.items())), "unfolded": unfolded, "undelegated": split_why}
+
+
+def write_account(
+    chosen: Quantized, float_model: Any, split: Split, settings: Settings, folder: Path, say: Say
+) -> dict[str, Any]:
+    """Write `variants/*.tflite`, `quantization.json` and `quantization.md` into the work folder.
+
+    Args:
+        float_model: the trained Keras model, for the formats that int8 is compared with.
+        folder: the work folder.
+    Returns: what `quantization.json` holds.
+    """
+    checks = chosen.checks
+    models = {"int8": chosen.model, **{name: convert_format(float_model, name) for name in FORMATS}}
+    for name, model in models.items():
+        with replacing(folder / "variants" / f"{name}.tflite") as partial:
+            partial.write_bytes(model)
+    rows = compare_formats(models, checks.float_logits, checks.pictures, checks.targets, split.labels, settings.residue)
+    twin = models["float32"] if chosen.source is float_model else convert_format(chosen.source, "float32")
+    step = max(1, len(checks.pictures) // LAYER_PICTURES)
+    layers = layer_errors.layer_errors(twin, chosen.model, checks.pictures[::step][:LAYER_PICTURES])
+    account = {
+        **chosen.record,
+        "formats": formats.as_json(rows),
+        "layers_n": len(checks.pictures[::step][:LAYER_PICTURES]),
+        "layers": layer_errors.as_json(layers),
+    }
+    write_text(folder / "quantization.json", json.dumps(account, indent=1) + "\n")
+    write_text(folder / "quantization.md", _markdown(account, rows, layers))
+    worst = ", ".join(f"{entry.layer} {entry.logits_db:.0f} dB" for entry in layers[:3])
+    say(f"layers that lose most: {worst} (signal to noise of the logits with that layer alone in int8)")
+    return account
+
+
+def _checks(float_model: Any, root: Path, split: Split, settings: Settings) -> Checks:
+    examples = plain(root, split.part("val"))
+    pictures = np.concatenate(list(chunks(examples, settings.side_px)))
+    logits = [
+        np.asarray(float_model.predict_on_batch(to_real(pictures[start : start + CHUNK])), dtype=np.float64)
+        for start in range(0, len(pictures), CHUNK)
+    ]
+    targets = np.array([split.labels.index(example.label) for example in examples])
+    return Checks(pictures, targets, np.concatenate(logits))
+
+
+def _tuned(
+    float_model: Any, data: Path, split: Split, settings: Settings, representative: npt.NDArray[np.uint8], say: Say
+) -> Any:
+    from convert.fold import fold_batch_norm
+    from convert.qat import QatSettings, fine_tune
+
+    chosen = QatSettings(seed=settings.seed)
+    examples = training_pass(class_root(data), split, settings, QAT_PASS)
+    order = np.random.default_rng([settings.seed, 5]).permutation(len(examples))[: chosen.pictures]
+    pictures = np.concatenate(list(chunks([examples[place] for place in order], settings.side_px)))
+    folded = fold_batch_norm(float_model)
+    if folded.kept:
+        say(f"batch normalization that cannot be folded: {', '.join(folded.kept)}")
+    return fine_tune(folded.model, pictures, representative, chosen, say)
+
+
+def _markdown(account: dict[str, Any], rows: list[FormatScore], layers: list[LayerError]) -> str:
+    graph = account["graph"]
+    tuned = f", after tuning {account['accuracy_tuned']:.1%}" if "accuracy_tuned" in account else ""
+    kinds = ", ".join(f"{kind} {number}" for kind, number in graph["operators"].items())
+    lines = [
+        f"Method: {account['method']}. Labels right on {account['n']} validation photographs: float Keras "
+        f"{account['accuracy_float']:.1%}, int8 after training {account['accuracy_post_training']:.1%}{tuned}.",
+        "",
+        f"Operators of the int8 graph: {kinds}. Left unfolded: {', '.join(graph['unfolded']) or 'none'}. XNNPACK: "
+        f"{graph['undelegated'] or 'takes the whole graph'}.",
+        "",
+        "Number formats, one thread of the machine that converted, the models in turn picture by picture:",
+        "",
+        formats.markdown(rows),
+        f"Layers, those that hurt most first, on {account['layers_n']} of these photographs. Figures are signal to "
+        "quantization noise: 20 dB is an error of 10 %, 40 dB of 1 %.",
+        "",
+        layer_errors.markdown(layers),
+    ]
+    return "\n".join(lines)
