@@ -1,26 +1,30 @@
 """Measures a model: float and int8 on the same pictures, the int8 one through the device's own classifier."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convert.calibrate import temperature
 from convert.dataset import Split
+from convert.figures import Answers, figures
 from convert.network import to_real
-from convert.pictures import Example, plain, rendered_examples
-from convert.scores import binary_scores, device_scores, label_scores, softmax
+from convert.pictures import Example, chunks, plain, rendered_examples
 from convert.settings import Settings
 from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.preprocess import resize_rgb
 
-__all__ = ["Measured", "evaluate", "markdown", "measure"]
+__all__ = ["Evaluation", "Measured", "PictureSet", "agreement", "evaluate", "evaluate_float", "float_input", "measure"]
 
 Say = Callable[[str], None]
 _Logits = npt.NDArray[np.float64]
+ROUTES = ("recyclable", "residue")
+SMALL_SCALE = 0.1
+"""A first layer that rescales by less than this takes grey levels 0..255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,35 @@ class Measured:
     targets: npt.NDArray[np.int64]
     int8: _Logits
     floating: _Logits | None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """Pictures with their names.
+
+    Attributes:
+        files: a name each: the photograph's file, or a number of a simulated item.
+        groups: those of a group are no independent evidence.
+    """
+
+    examples: list[Example]
+    files: list[str]
+    groups: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        metrics: {set: {"int8": figures, "float": figures, "agreement": ...}}, ready for JSON.
+        rows: what each model said to each picture, ready for JSON Lines.
+        answers: of the test photographs by the model that `metrics` is about: int8 where there is one.
+    """
+
+    metrics: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[str, Answers] = field(default_factory=dict)
 
 
 def measure(
@@ -54,11 +87,23 @@ def measure(
             continue
         waiting.append(resize_rgb(image, side, side))
         if len(waiting) == 64 or number == len(examples) - 1:
-            floats.append(np.asarray(float_model.predict_on_batch(to_real(np.stack(waiting))), dtype=np.float64))
+            floats.append(np.asarray(float_model.predict_on_batch(float_input(float_model, np.stack(waiting)))))
             waiting = []
     output = bundle.manifest.output
     int8 = (np.array(raw, np.float64) - output.zero_point) * output.scale
-    return Measured(targets, int8, np.concatenate(floats) if floats else None)
+    return Measured(targets, int8, np.concatenate(floats).astype(np.float64) if floats else None)
+
+
+def float_input(model: Any, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """What a Keras model takes: -1..1, or 0..255 where its first layer rescales grey levels itself.
+
+    Args:
+        pixels: (N, side, side, 3) uint8 RGB.
+    Returns: (N, side, side, 3) float32.
+    """
+    first = next((layer for layer in model.layers if type(layer).__name__ != "InputLayer"), None)
+    takes_pixels = type(first).__name__ == "Rescaling" and float(np.max(getattr(first, "scale", 1.0))) < SMALL_SCALE
+    return pixels.astype(np.float32) if takes_pixels else to_real(pixels)
 
 
 def evaluate(
@@ -68,40 +113,137 @@ def evaluate(
     float_model: Any | None,
     settings: Settings,
     say: Say,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Measure on the test photographs, the validation photographs and held-out simulated items.
 
     Args:
         bundle: its temperature is used for both models.
         settings: of the training; the simulated items come from a stream that training never saw.
-    Returns: {set: {"int8": scores, "float": scores}}, ready for JSON.
     """
     classifier = TfliteClassifier(bundle, runtime="litert", threads=1)
-    sets = {
-        "test": plain(root, split.part("test")),
-        "val": plain(root, split.part("val")),
-        "rendered": rendered_examples(split.labels, settings.rendered_test, settings.seed, "test", is_degraded=False),
+    found = Evaluation()
+    for name, pictures in _picture_sets(root, split, settings).items():
+        measured = measure(bundle, classifier, pictures.examples, float_model)
+        logits = {"int8": measured.int8}
+        if measured.floating is not None:
+            logits["float"] = measured.floating
+        calibration = (bundle.manifest.temperature, bundle.manifest.thresholds)
+        answers = {
+            kind: Answers.of(measured.targets, values, pictures.groups, bundle.labels, settings.residue, *calibration)
+            for kind, values in logits.items()
+        }
+        _record(found, name, pictures, answers, logits, settings.seed, say)
+        if measured.floating is not None:
+            same = agreement(pictures.files, answers["float"], answers["int8"], logits["float"], logits["int8"])
+            found.metrics[name]["same_label"] = same["same_label"]
+            found.metrics[name]["agreement"] = same
+    return found
+
+
+def evaluate_float(root: Path, split: Split, float_model: Any, settings: Settings, say: Say) -> Evaluation:
+    """Measure a float model alone, at the temperature that suits its validation photographs."""
+    side = int(float_model.input_shape[1])
+    found = Evaluation()
+    sets = _picture_sets(root, split, settings)
+    targets = {
+        name: np.array([split.labels.index(example.label) for example in pictures.examples])
+        for name, pictures in sets.items()
     }
-    result: dict[str, Any] = {}
-    for name, examples in sets.items():
-        if not examples:
-            continue
-        found = measure(bundle, classifier, examples, float_model)
-        result[name] = {"int8": _scores(found.targets, found.int8, bundle, settings.residue)}
-        if found.floating is not None:
-            result[name]["float"] = _scores(found.targets, found.floating, bundle, settings.residue)
-            agree = found.floating.argmax(axis=1) == found.int8.argmax(axis=1)
-            result[name]["same_label"] = round(float(agree.mean()), 4)
-        say(f"{name}: {_line(result[name]['int8'])}")
-    return result
+    logits = {
+        name: np.concatenate(
+            [
+                np.asarray(float_model.predict_on_batch(float_input(float_model, pixels)), dtype=np.float64)
+                for pixels in chunks(pictures.examples, side)
+            ]
+        )
+        for name, pictures in sets.items()
+    }
+    at = temperature(logits["val"], targets["val"]) if "val" in logits else 1.0
+    for name, pictures in sets.items():
+        answers = Answers.of(targets[name], logits[name], pictures.groups, split.labels, settings.residue, at, None)
+        _record(found, name, pictures, {"float": answers}, {"float": logits[name]}, settings.seed, say)
+    found.metrics["temperature"] = at
+    return found
 
 
-def _scores(targets: npt.NDArray[np.int64], logits: _Logits, bundle: Bundle, residue: Sequence[str]) -> dict[str, Any]:
-    probabilities = softmax(logits, bundle.manifest.temperature)
-    scores = label_scores(targets, probabilities.argmax(axis=1), bundle.labels)
-    scores["binary"] = binary_scores(targets, probabilities, bundle.labels, residue)
-    scores["device"] = device_scores(targets, probabilities, bundle.labels, residue, bundle.manifest.thresholds)
-    return scores
+def _picture_sets(root: Path, split: Split, settings: Settings) -> dict[str, PictureSet]:
+    sets = {}
+    for part in ("test", "val"):
+        photos = split.part("test" if part == "test" else "val")
+        sets[part] = PictureSet(
+            plain(root, photos), [photo.file for photo in photos], [photo.group for photo in photos]
+        )
+    simulated = rendered_examples(split.labels, settings.rendered_test, settings.seed, "test", is_degraded=False)
+    names = [f"rendered/{number:04d}" for number in range(len(simulated))]
+    sets["rendered"] = PictureSet(simulated, names, names)
+    return {name: pictures for name, pictures in sets.items() if pictures.examples}
+
+
+def _record(
+    found: Evaluation,
+    name: str,
+    pictures: PictureSet,
+    answers: dict[str, Answers],
+    logits: dict[str, _Logits],
+    seed: int,
+    say: Say,
+) -> None:
+    found.metrics[name] = {kind: figures(given, seed) for kind, given in answers.items()}
+    found.rows.extend(_rows(name, pictures, answers, logits))
+    leading = next(iter(answers))
+    found.answers[name] = answers[leading]
+    say(f"{name}: {_line(found.metrics[name][leading])}")
+
+
+def _rows(
+    name: str, pictures: PictureSet, answers: dict[str, Answers], logits: dict[str, _Logits]
+) -> Iterable[dict[str, Any]]:
+    for place, (example, file, group) in enumerate(
+        zip(pictures.examples, pictures.files, pictures.groups, strict=True)
+    ):
+        row: dict[str, Any] = {"set": name, "file": file, "group": group, "true": example.label}
+        for kind, given in answers.items():
+            row[kind] = {
+                "label": given.labels[given.guess[place]],
+                "route": ROUTES[int(given.mass[place] > 0.5)],
+                "confidence": round(float(given.confidence[place]), 4),
+                "residue": round(float(given.mass[place]), 4),
+                "logits": np.round(logits[kind][place], 4).tolist(),
+            }
+        yield row
+
+
+def agreement(
+    files: Sequence[str], floating: Answers, int8: Answers, float_logits: _Logits, int8_logits: _Logits
+) -> dict[str, Any]:
+    """Where the float and the int8 model differ, image by image.
+
+    Args:
+        files: N names.
+        float_logits, int8_logits: (N, labels) real logits.
+    Returns: shares with the same label and route, every flip of a label or route, and the mean and largest
+        difference of a logit; ready for JSON.
+    """
+    same_label = floating.guess == int8.guess
+    same_route = (floating.mass > 0.5) == (int8.mass > 0.5)
+    apart = np.abs(float_logits - int8_logits)
+    return {
+        "n": len(files),
+        "same_label": round(float(same_label.mean()), 4),
+        "same_route": round(float(same_route.mean()), 4),
+        "largest_logit_difference": round(float(apart.max()), 4),
+        "mean_logit_difference": round(float(apart.mean()), 4),
+        "flips": [
+            {
+                "file": files[place],
+                "true": int8.labels[int8.truth[place]],
+                "float": int8.labels[floating.guess[place]],
+                "int8": int8.labels[int8.guess[place]],
+                "is_route_changed": not bool(same_route[place]),
+            }
+            for place in np.flatnonzero(~(same_label & same_route))
+        ],
+    }
 
 
 def _line(scores: dict[str, Any]) -> str:
@@ -115,88 +257,3 @@ def _line(scores: dict[str, Any]) -> str:
             f"residue recall {binary['residue_recall']:.2f} of {binary['residue_n']}"
         )
     return text
-
-
-_SETS = {
-    "test": "test photographs (blocks never trained on)",
-    "val": "validation photographs",
-    "rendered": "simulated items (unseen seeds)",
-}
-_SETS_PERHAPS_SEEN = {
-    **_SETS,
-    "test": "photographs of the test part (perhaps trained on)",
-    "val": "photographs of the validation part (perhaps trained on)",
-}
-
-
-def _sets(metrics: dict[str, Any]) -> dict[str, str]:
-    return _SETS if metrics.get("of", {}).get("are_photographs_unseen", True) else _SETS_PERHAPS_SEEN
-
-
-def markdown(metrics: dict[str, Any]) -> str:
-    """The figures as Markdown tables; photographs that the model may have been trained on are not called unseen."""
-    lines = [
-        "| pictures | model | n | labels right | macro-F1 | route right | route macro-F1 | residue recall |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for name, title in _sets(metrics).items():
-        for kind in ("float", "int8"):
-            scores = metrics.get(name, {}).get(kind)
-            if scores is None:
-                continue
-            binary = scores["binary"]
-            route = (
-                f"{binary['accuracy']:.1%} | {binary['macro_f1']:.3f} | "
-                f"{binary['residue_recall']:.3f} (n {binary['residue_n']})"
-                if binary
-                else "– | – | –"
-            )
-            lines.append(
-                f"| {title} | {kind} | {scores['n']} | {scores['accuracy']:.1%} | {scores['macro_f1']:.3f} | {route} |"
-            )
-    lines += _device_lines(metrics)
-    test = metrics.get("test", {}).get("int8")
-    if test is not None:
-        lines += [
-            "",
-            f"{_sets(metrics)['test'].partition(' (')[0].capitalize()}, int8, by label:",
-            "",
-            "| label | n | precision | recall |",
-            "| --- | --- | --- | --- |",
-        ]
-        lines += [
-            f"| {label} | {row['n']} | {row['precision']:.3f} | {row['recall']:.3f} |"
-            for label, row in test["labels"].items()
-        ]
-        names = list(test["labels"])
-        lines += [
-            "",
-            "Confusion, a row a true label:",
-            "",
-            f"| | {' | '.join(names)} |",
-            "| --- |" + " --- |" * len(names),
-        ]
-        lines += [
-            f"| **{name}** | {' | '.join(str(count) for count in row)} |"
-            for name, row in zip(names, test["confusion"], strict=True)
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _device_lines(metrics: dict[str, Any]) -> list[str]:
-    rows = [(title, metrics.get(name, {}).get("int8", {}).get("device")) for name, title in _sets(metrics).items()]
-    known = [(title, found) for title, found in rows if found]
-    if not known:
-        return []
-    return [
-        "",
-        "Routes of single pictures as the device takes them, int8: what is below the thresholds goes to residue.",
-        "",
-        "| pictures | route right | residue caught | recyclables lost | below the thresholds |",
-        "| --- | --- | --- | --- | --- |",
-        *(
-            f"| {title} | {found['accuracy']:.1%} | {found['residue_recall']:.1%} | {found['recyclables_lost']:.1%} "
-            f"| {found['uncertain']:.1%} |"
-            for title, found in known
-        ),
-    ]

@@ -1,6 +1,7 @@
 """Measures a bundle on recorded tray videos with known items: frames at rest, as the device would see them."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ def _policy(bundle: Bundle, residue: Sequence[str]) -> VotePolicy:
         agreement=0.6,
         min_confidence=thresholds.confidence,
         min_margin=thresholds.margin,
+        min_energy=-math.inf if thresholds.energy is None else thresholds.energy,
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,24 @@ import numpy.typing as npt
 
 from edge.bundle import Thresholds
 
-__all__ = ["binary_scores", "confusion", "device_scores", "label_scores", "macro_f1", "softmax"]
+__all__ = [
+    "Rates",
+    "binary_scores",
+    "confusion",
+    "device_routes",
+    "device_scores",
+    "label_scores",
+    "macro_f1",
+    "rates",
+    "ratio",
+    "residue_mass",
+    "softmax",
+]
+
+_Float = npt.NDArray[np.float64]
 
 
-def softmax(logits: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
+def softmax(logits: _Float, temperature: float) -> _Float:
     """(N, labels) logits to probabilities."""
     scaled = logits / temperature
     weight = np.exp(scaled - scaled.max(axis=1, keepdims=True))
@@ -25,88 +40,149 @@ def confusion(truth: npt.NDArray[Any], guess: npt.NDArray[Any], labels: int) -> 
     return np.asarray(flat.reshape(labels, labels), dtype=np.int64)
 
 
-def _precision_recall(table: npt.NDArray[np.int64], place: int) -> tuple[float, float, float]:
-    hits = float(table[place, place])
-    predicted, present = float(table[:, place].sum()), float(table[place].sum())
-    precision = hits / predicted if predicted else 0.0
-    recall = hits / present if present else 0.0
-    total = precision + recall
-    return precision, recall, 2 * precision * recall / total if total else 0.0
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one or many confusion tables say.
+
+    Attributes:
+        accuracy, macro_f1: (...); the mean F1 is over the labels that occur, NaN where none does.
+        precision, recall, f1: (..., labels); 0 where a label is never predicted, or does not occur.
+    """
+
+    accuracy: _Float
+    macro_f1: _Float
+    precision: _Float
+    recall: _Float
+    f1: _Float
+
+
+def rates(tables: npt.NDArray[Any]) -> Rates:
+    """Accuracy, precision, recall and F1 of (..., labels, labels) counts or weights, true rows."""
+    tables = np.asarray(tables, dtype=np.float64)
+    hits = np.diagonal(tables, axis1=-2, axis2=-1)
+    present, predicted = tables.sum(axis=-1), tables.sum(axis=-2)
+    f1 = ratio(2 * hits, present + predicted)
+    labels = (present > 0).sum(axis=-1)
+    mean = np.where(labels > 0, ratio((f1 * (present > 0)).sum(axis=-1), labels), math.nan)
+    return Rates(ratio(hits.sum(axis=-1), present.sum(axis=-1)), mean, ratio(hits, predicted), ratio(hits, present), f1)
+
+
+def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> _Float:
+    """`part / whole`, 0 where the whole is 0."""
+    whole = np.asarray(whole, dtype=np.float64)
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0), dtype=np.float64)
 
 
 def macro_f1(table: npt.NDArray[np.int64]) -> float:
     """Mean F1 over the labels that occur."""
-    present = [place for place in range(len(table)) if table[place].sum()]
-    return sum(_precision_recall(table, place)[2] for place in present) / len(present) if present else math.nan
+    return float(rates(table).macro_f1)
 
 
 def label_scores(truth: npt.NDArray[Any], guess: npt.NDArray[Any], labels: Sequence[str]) -> dict[str, Any]:
     """Accuracy, macro-F1, and precision, recall and number of every label; the confusion table with true rows."""
     table = confusion(truth, guess, len(labels))
-    per_label = {}
-    for place, label in enumerate(labels):
-        precision, recall, f1 = _precision_recall(table, place)
-        per_label[label] = {
-            "n": int(table[place].sum()),
-            "precision": round(precision, 4),
-            "recall": round(recall, 4),
-            "f1": round(f1, 4),
-        }
+    found = rates(table)
     return {
         "n": int(table.sum()),
-        "accuracy": round(float(np.trace(table) / table.sum()), 4),
-        "macro_f1": round(macro_f1(table), 4),
-        "labels": per_label,
+        "accuracy": _rounded(found.accuracy),
+        "macro_f1": _rounded(found.macro_f1),
+        "labels": {
+            label: {
+                "n": int(table[place].sum()),
+                "precision": _rounded(found.precision[place]),
+                "recall": _rounded(found.recall[place]),
+                "f1": _rounded(found.f1[place]),
+            }
+            for place, label in enumerate(labels)
+        },
         "confusion": table.tolist(),
     }
+
+
+def residue_mass(probabilities: _Float, labels: Sequence[str], residue: Sequence[str]) -> _Float:
+    """(N,) probability that a picture shows residue: the sum over the labels that are."""
+    columns = [place for place, label in enumerate(labels) if label in residue]
+    return np.asarray(probabilities[:, columns].sum(axis=1), dtype=np.float64)
 
 
 def binary_scores(
     truth: npt.NDArray[Any],
-    probabilities: npt.NDArray[np.float64],
+    probabilities: _Float,
     labels: Sequence[str],
     residue: Sequence[str],
+    *,
+    is_by_label: bool = False,
 ) -> dict[str, Any]:
-    """Recyclable against residue, decided by the probability mass of each route, as the device decides."""
-    columns = [place for place, label in enumerate(labels) if label in residue]
-    if not columns:
-        return {}
-    is_residue = np.isin(truth, columns)
-    found = probabilities[:, columns].sum(axis=1) > 0.5
-    table = confusion(is_residue.astype(np.int64), found.astype(np.int64), 2)
-    precision, recall, _ = _precision_recall(table, 1)
-    return {
-        "accuracy": round(float(np.trace(table) / table.sum()), 4),
-        "macro_f1": round(macro_f1(table), 4),
-        "residue_n": int(table[1].sum()),
-        "residue_precision": round(precision, 4),
-        "residue_recall": round(recall, 4),
-        "confusion": table.tolist(),
-    }
+    """Recyclable against residue, decided by the probability mass of each route, as the device decides.
 
-
-def device_scores(
-    truth: npt.NDArray[Any],
-    probabilities: npt.NDArray[np.float64],
-    labels: Sequence[str],
-    residue: Sequence[str],
-    thresholds: Thresholds,
-) -> dict[str, Any]:
-    """Routes of single pictures as the device takes them: what is not confident goes to residue.
-
-    Returns: share routed right, of the residue that reaches its bin, of the recyclables that are lost to residue,
-        and of the pictures below the thresholds; empty where no label is residue.
+    Args:
+        truth: (N,) index of the true label.
+        probabilities: (N, labels).
+        is_by_label: take the route of the likeliest label instead.
+    Returns: empty where no label is residue.
     """
     columns = [place for place, label in enumerate(labels) if label in residue]
     if not columns:
         return {}
     is_residue = np.isin(truth, columns)
-    mass = probabilities[:, columns].sum(axis=1)
-    is_confident = (np.maximum(mass, 1 - mass) >= thresholds.confidence) & (np.abs(2 * mass - 1) >= thresholds.margin)
-    to_residue = (mass > 0.5) | ~is_confident
+    by_mass = residue_mass(probabilities, labels, residue) > 0.5
+    guess = np.isin(probabilities.argmax(axis=1), columns) if is_by_label else by_mass
+    table = confusion(is_residue.astype(np.int64), guess.astype(np.int64), 2)
+    found = rates(table)
     return {
-        "accuracy": round(float((to_residue == is_residue).mean()), 4),
-        "residue_recall": round(float(to_residue[is_residue].mean()), 4) if is_residue.any() else 0.0,
-        "recyclables_lost": round(float(to_residue[~is_residue].mean()), 4) if not is_residue.all() else 0.0,
-        "uncertain": round(float(1 - is_confident.mean()), 4),
+        "accuracy": _rounded(found.accuracy),
+        "macro_f1": _rounded(found.macro_f1),
+        "residue_n": int(table[1].sum()),
+        "residue_precision": _rounded(found.precision[1]),
+        "residue_recall": _rounded(found.recall[1]),
+        "confusion": table.tolist(),
     }
+
+
+def device_routes(
+    mass: _Float, thresholds: Thresholds, energy: _Float | None = None
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """What the device sends to residue, and what it is sure of; of single pictures.
+
+    Args:
+        mass: (N,) probability of residue.
+        energy: (N,) of the logits; None, or thresholds without a limit: nothing is taken for no waste.
+    """
+    is_sure = (np.maximum(mass, 1 - mass) >= thresholds.confidence) & (np.abs(2 * mass - 1) >= thresholds.margin)
+    if energy is not None and thresholds.energy is not None:
+        is_sure &= energy >= thresholds.energy
+    return (mass > 0.5) | ~is_sure, is_sure
+
+
+def device_scores(
+    truth: npt.NDArray[Any],
+    probabilities: _Float,
+    labels: Sequence[str],
+    residue: Sequence[str],
+    thresholds: Thresholds,
+    energy: _Float | None = None,
+) -> dict[str, Any]:
+    """Routes of single pictures as the device takes them: what it is not sure of goes to residue.
+
+    Args:
+        energy: (N,), see `device_routes`.
+    Returns: share routed right, of the residue that reaches its bin, of the recyclables that are lost to residue,
+        of the pictures below the thresholds, and of residue in the recyclable bin (contamination); empty where no
+        label is residue.
+    """
+    columns = [place for place, label in enumerate(labels) if label in residue]
+    if not columns:
+        return {}
+    is_residue = np.isin(truth, columns)
+    to_residue, is_sure = device_routes(residue_mass(probabilities, labels, residue), thresholds, energy)
+    return {
+        "accuracy": _rounded((to_residue == is_residue).mean()),
+        "residue_recall": _rounded(to_residue[is_residue].mean()) if is_residue.any() else 0.0,
+        "recyclables_lost": _rounded(to_residue[~is_residue].mean()) if not is_residue.all() else 0.0,
+        "uncertain": _rounded(1 - is_sure.mean()),
+        "contamination": _rounded(is_residue[~to_residue].mean()) if not to_residue.all() else 0.0,
+    }
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), 4)

@@ -3,24 +3,29 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from convert.card import card
 from convert.package import Parts
+from convert.risk import RiskTarget, choose_level
 from edge.bundle import Thresholds
 
-CALIBRATION = {
-    "n": 200,
-    "accepted": 0.925,
-    "accepted_accuracy": 0.984,
-    "wanted_accuracy": 0.98,
-    "is_wanted_accuracy_reached": True,
-}
+_, RISK = choose_level(np.full(220, 0.995), np.arange(220) >= 219, np.ones(220, np.bool_), RiskTarget(0.03))
+CALIBRATION = {"n": 220, "risk": RISK, "energy": {"limit": 1.5, "rejected": {"photographs": 0.0182}}}
+THRESHOLDS = Thresholds(confidence=0.6, margin=0.2)
 
 
 @pytest.fixture
 def make(labels: tuple[str, ...]) -> Callable[..., str]:
-    def text(source: str | None = None, weights: dict[str, Any] | None = None, **calibration: Any) -> str:
+    def text(
+        source: str | None = None,
+        weights: dict[str, Any] | None = None,
+        recipe: dict[str, Any] | None = None,
+        thresholds: Thresholds = THRESHOLDS,
+        metrics: dict[str, Any] | None = None,
+        **calibration: Any,
+    ) -> str:
         counts = {part: dict.fromkeys(labels, 4) for part in ("train", "val", "test")}
         settings = {"seed": 1, "alpha": 1.0, "side_px": 32, "residue": ["trash"], "rendered": 10}
         parts = Parts(
@@ -29,11 +34,11 @@ def make(labels: tuple[str, ...]) -> Callable[..., str]:
             labels=labels,
             model=b"",
             temperature=1.5,
-            thresholds=Thresholds(confidence=0.6, margin=0.2),
+            thresholds=thresholds,
             seed=1,
             data={"source": source, "photographs": counts, "digest_sha256": "0" * 64},
-            training={"weights": weights, "settings": settings, "utc_date": "2026-11-22"},
-            metrics={"calibration": {**CALIBRATION, **calibration}},
+            training={"weights": weights, "recipe": recipe, "settings": settings, "utc_date": "2026-11-22"},
+            metrics={"calibration": {**CALIBRATION, **calibration}, **(metrics or {})},
         )
         return card(parts)
 
@@ -59,11 +64,56 @@ def test_the_weights_are_those_on_record(make: Callable[..., str]) -> None:
 
 
 def test_what_the_thresholds_do_is_told(make: Callable[..., str]) -> None:
-    assert "92.5% of the 200 are confident" in make()
-    assert "98.4% of the confident are routed right (wanted: 98%)." in make()
-    missed = make(accepted_accuracy=0.9, is_wanted_accuracy_reached=False)
-    assert "The wanted 98% was reached at no threshold" in missed
+    assert "Of 220 validation photographs sent to the recyclable bin 1 are residue" in make()
+    assert "Wanted: 3.00% at 95% confidence. Energy below 1.5 rejects 1.8% of the photographs." in make()
+    missed = make(risk={**RISK, "target_met": False})
+    assert "The wanted 3.00% at 95% confidence is reached at no threshold" in missed
 
 
-def test_the_limits_of_the_block_rule_are_told(make: Callable[..., str]) -> None:
-    assert "Neighbouring blocks can still show" in make()
+def test_the_limits_of_the_split_are_told(make: Callable[..., str]) -> None:
+    assert "may show an object" in make()
+
+
+def test_strangers_are_said_to_be_named_unless_they_are_rejected(make: Callable[..., str]) -> None:
+    named = "puts into one of them all the same"
+    assert named in make()
+    assert named not in make(thresholds=Thresholds(confidence=0.6, margin=0.2, energy=1.5))
+
+
+def test_figures_that_the_card_does_not_know_are_listed_all_the_same(make: Callable[..., str]) -> None:
+    text = make(nll_before=0.51234, odd_share=0.25, nested={"left": "out"})
+    assert "- log loss before: 0.5123" in text
+    assert "- odd share: 0.25" in text
+    assert "nested" not in text
+
+
+def test_outliers_have_a_table_by_kind(make: Callable[..., str]) -> None:
+    row = {"n": 40, "auroc": 0.95, "rejected": 0.7, "sold": 0.1}
+    text = make(
+        energy={"limit": 1.5, "rejected": {}, "outliers": {"all": row | {"sold_without_limit": 0.3}, "face": row}}
+    )
+    assert "| kind | n | auroc | rejected | sold | sold without limit |" in text
+    assert "| face | 40 | 0.95 | 0.7 | 0.1 | – |" in text
+
+
+def test_the_card_names_the_network_of_the_recipe(make: Callable[..., str]) -> None:
+    assert "MobileNetV2 1.0, 32 x 32" in make()
+    weights = {"file": "w.h5", "sha256": None}
+    text = make(weights=weights, recipe={"name": "paper", "network": {"family": "vgg16"}})
+    assert "VGG16 1.0, 32 x 32" in text
+    assert "ImageNet weights of VGG16 (" in text
+
+
+def test_corruptions_and_their_worst_stand_in_the_card(make: Callable[..., str]) -> None:
+    assert "was not measured" in make()
+    cells = {"accuracy": [0.9, 0.5], "mean": {"accuracy": 0.7}}
+    found = {
+        "n": 30,
+        "severities": [1, 5],
+        "kinds": {"dark": cells, "jpeg": {**cells, "mean": {"accuracy": 0.6}}},
+        "mean": {"accuracy": 0.65},
+        "ci95": {"mean": {"accuracy": [0.6, 0.7]}},
+    }
+    text = make(metrics={"corruptions": found})
+    assert "| **mean** | 90.0% | 50.0% | 65.0% [60.0, 70.0] |" in text
+    assert "it bears jpeg (60.0% of the labels right) and dark (70.0% of the labels right) worst" in text

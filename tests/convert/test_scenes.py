@@ -1,5 +1,7 @@
 """Tray videos are measured with the vote that a device takes by default."""
 
+import math
+
 from convert.scenes import _policy
 from edge.bundle import load_bundle
 from edge.config import Config
@@ -22,3 +24,4 @@ def test_the_vote_is_that_of_the_default_configuration() -> None:
     assert vote.min_margin is None, "the policy takes the bundle's threshold"
     thresholds = bundle.manifest.thresholds
     assert (policy.min_confidence, policy.min_margin) == (thresholds.confidence, thresholds.margin)
+    assert policy.min_energy == (-math.inf if thresholds.energy is None else thresholds.energy)

@@ -1,11 +1,10 @@
-"""Figures of merit and calibration, against numbers worked out by hand."""
+"""Figures of merit, against numbers worked out by hand."""
 
 import numpy as np
 import pytest
 
-from convert.calibrate import negative_log_likelihood, route_thresholds, temperature
-from convert.evaluate import markdown
 from convert.scores import binary_scores, confusion, device_scores, label_scores, macro_f1, softmax
+from convert.tables import cell, markdown
 from edge.bundle import Thresholds
 
 LABELS = ("glass", "paper", "trash")
@@ -41,55 +40,18 @@ def test_what_is_not_confident_goes_to_residue() -> None:
     found = device_scores(
         np.array([0, 1, 2, 2]), probabilities, LABELS, ("trash",), Thresholds(confidence=0.8, margin=0.6)
     )
-    assert found == {"accuracy": 0.5, "residue_recall": 0.5, "recyclables_lost": 0.5, "uncertain": 0.5}
+    assert found == {
+        "accuracy": 0.5,
+        "residue_recall": 0.5,
+        "recyclables_lost": 0.5,
+        "uncertain": 0.5,
+        "contamination": 0.5,
+    }
     assert device_scores(np.array([0]), probabilities[:1], LABELS, (), Thresholds(confidence=0.8, margin=0.6)) == {}
-
-
-def test_temperature_cools_overconfident_logits() -> None:
-    rng = np.random.default_rng(1)
-    targets = rng.integers(0, 3, 4000)
-    logits = rng.normal(0, 1, (4000, 3))
-    logits[np.arange(4000), targets] += 1.5
-    true_logits = logits * 1.5  # log-odds of two unit normals 1.5 apart
-    found = temperature(true_logits * 2, targets)
-    assert found == pytest.approx(2.0, rel=0.08)
-    losses = [negative_log_likelihood(true_logits * 2, targets, at) for at in (1.0, found)]
-    assert losses[1] < losses[0]
 
 
 def test_softmax_of_large_logits_stays_finite() -> None:
     assert softmax(np.array([[1e4, 0.0]]), 1.0).tolist() == [[1.0, 0.0]]
-
-
-def test_thresholds_rise_until_confident_routes_are_right() -> None:
-    right = np.array([[0.97, 0.0, 0.03]] * 98)
-    wrong = np.array([[0.68, 0.0, 0.32]] * 10)
-    targets = np.array([0] * 98 + [2] * 10)
-    found, effect = route_thresholds(np.concatenate([right, wrong]), targets, LABELS, ("trash",))
-    assert (found.confidence, found.margin) == (0.7, 0.4)
-    assert effect == {
-        "accepted": 0.9074,
-        "accepted_accuracy": 1.0,
-        "wanted_accuracy": 0.98,
-        "is_wanted_accuracy_reached": True,
-    }
-    easy, _ = route_thresholds(right, targets[:98], LABELS, ("trash",))
-    assert (easy.confidence, easy.margin) == (0.6, 0.2)
-
-
-def test_a_wanted_accuracy_that_no_step_reaches_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    probabilities = np.array([[0.95, 0.0, 0.05]] * 10)
-    targets = np.array([0] * 9 + [2])
-    found, effect = route_thresholds(probabilities, targets, LABELS, ("trash",))
-    assert (found.confidence, found.margin) == (0.8, 0.6)
-    assert effect["accepted_accuracy"] == 0.9
-    assert not effect["is_wanted_accuracy_reached"]
-    assert "no confidence up to 0.80 makes 98 % of the confident routes right" in caplog.text
-
-
-def test_a_wanted_accuracy_that_is_reached_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
-    route_thresholds(np.array([[0.95, 0.0, 0.05]] * 10), np.array([0] * 10), LABELS, ("trash",))
-    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("is_unseen", [True, False])
@@ -111,3 +73,10 @@ def test_markdown_names_every_set_with_its_n() -> None:
         in text
     )
     assert "| **trash** | 0 | 0 | 1 |" in text
+
+
+def test_an_interval_stands_beside_its_figure_where_there_is_one() -> None:
+    scores = {"accuracy": 0.887, "binary": {"macro_f1": 0.8}, "ci95": {"accuracy": [0.8514, 0.921]}}
+    assert cell(scores, "accuracy") == "88.7% [85.1, 92.1]"
+    assert cell(scores, "binary", "macro_f1", is_share=False) == "0.800"
+    assert cell(scores, "binary", "residue_recall") == "–"
