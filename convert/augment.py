@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edge.records import BgrImage
 
-__all__ = ["DEFAULT", "FRAME_SIZE_PX", "NEAR", "Strength", "camera_frame", "degrade"]
+__all__ = ["DEFAULT", "FRAME_SIZE_PX", "NEAR", "Strength", "camera_frame", "degrade", "own_frame"]
 
 FRAME_SIZE_PX = (640, 480)
 """Width and height of the camera."""
@@ -62,7 +62,20 @@ def camera_frame(photo: BgrImage, rng: np.random.Generator, strength: Strength =
         photo: (H, W, 3) uint8 BGR.
     Returns: (480, 640, 3) uint8 BGR.
     """
-    return degrade(_lay(photo, rng, strength), rng, strength)
+    return degrade(_lay(photo, rng, strength, FRAME_SIZE_PX), rng, strength)
+
+
+def own_frame(photo: BgrImage, rng: np.random.Generator, strength: Strength = NEAR) -> BgrImage:
+    """The same in the photograph's own format, as `edge-sorter classify` and an evaluation see it.
+
+    The model's input is square, so a format is a distortion: what is only seen upright is not known across.
+
+    Args:
+        photo: (H, W, 3) uint8 BGR.
+    Returns: (H, W, 3) uint8 BGR.
+    """
+    height, width = photo.shape[:2]
+    return degrade(_lay(photo, rng, strength, (width, height)), rng, strength)
 
 
 def degrade(frame: BgrImage, rng: np.random.Generator, strength: Strength = DEFAULT) -> BgrImage:
@@ -81,20 +94,20 @@ def degrade(frame: BgrImage, rng: np.random.Generator, strength: Strength = DEFA
     return image
 
 
-def _lay(photo: BgrImage, rng: np.random.Generator, strength: Strength) -> BgrImage:
-    width, height = FRAME_SIZE_PX
+def _lay(photo: BgrImage, rng: np.random.Generator, strength: Strength, size: tuple[int, int]) -> BgrImage:
+    """Lay it on a ground of `size` (width, height)."""
     rows, columns = photo.shape[:2]
-    matrix = _placement(rows, columns, rng, strength)
+    matrix = _placement(rows, columns, rng, strength, size)
     border = (cv2.BORDER_CONSTANT, cv2.BORDER_REFLECT_101)[int(rng.integers(2))]
-    laid = cv2.warpAffine(photo, matrix, FRAME_SIZE_PX, flags=cv2.INTER_LINEAR, borderMode=border)
+    laid = cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
     feather = float(rng.uniform(6, 60))
     near = np.minimum(_ramp(rows, feather)[:, None], _ramp(columns, feather)[None, :])
-    mask = cv2.warpAffine(near, matrix, FRAME_SIZE_PX, flags=cv2.INTER_LINEAR)
+    mask = cv2.warpAffine(near, matrix, size, flags=cv2.INTER_LINEAR)
     if mask.min() >= 1.0:
         return np.asarray(laid, dtype=np.uint8)
     ground = _ground(photo, laid, rng, border == cv2.BORDER_REFLECT_101)
     mixed = ground + (laid.astype(np.float32) - ground) * mask[..., None]
-    return np.clip(mixed, 0, 255).astype(np.uint8).reshape(height, width, 3)
+    return np.clip(mixed, 0, 255).astype(np.uint8)
 
 
 def _ramp(length: int, feather_px: float) -> _Float:
@@ -103,9 +116,11 @@ def _ramp(length: int, feather_px: float) -> _Float:
     return np.asarray(np.clip(np.minimum(place, length - place) / feather_px, 0, 1), dtype=np.float32)
 
 
-def _placement(rows: int, columns: int, rng: np.random.Generator, strength: Strength) -> npt.NDArray[np.float64]:
+def _placement(
+    rows: int, columns: int, rng: np.random.Generator, strength: Strength, size: tuple[int, int]
+) -> npt.NDArray[np.float64]:
     """The (2, 3) matrix from the photograph to the frame: flip, turn, scale, shift."""
-    width, height = FRAME_SIZE_PX
+    width, height = size
     fill = min(width / columns, height / rows)
     low, high = strength.scale
     scale = fill * math.exp(rng.uniform(math.log(low), math.log(high)))
@@ -125,11 +140,12 @@ def _placement(rows: int, columns: int, rng: np.random.Generator, strength: Stre
 
 
 def _ground(photo: BgrImage, laid: Any, rng: np.random.Generator, is_reflected: bool) -> _Float:
-    """What the photograph does not cover: (480, 640, 3) float32, low contrast, 0..255."""
-    width, height = FRAME_SIZE_PX
+    """What the photograph does not cover: as large as `laid`, float32, low contrast, 0..255."""
+    height, width = laid.shape[:2]
+    size = (width, height)
     if is_reflected and rng.random() < 0.7:
         small = cv2.resize(laid, (40, 30), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.resize(small, FRAME_SIZE_PX, interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+        return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC), dtype=np.float32)
     if rng.random() < 0.6:
         edge = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]])
         colour = np.median(edge, axis=0).astype(np.float32)
@@ -139,8 +155,8 @@ def _ground(photo: BgrImage, laid: Any, rng: np.random.Generator, is_reflected: 
     coarse = rng.standard_normal((12, 16), dtype=np.float32) * np.float32(rng.uniform(0, 5))
     fine = rng.standard_normal((height // 2, width // 2), dtype=np.float32) * np.float32(rng.uniform(0, 4))
     texture = np.add(
-        cv2.resize(coarse, FRAME_SIZE_PX, interpolation=cv2.INTER_CUBIC),
-        cv2.resize(fine, FRAME_SIZE_PX, interpolation=cv2.INTER_LINEAR),
+        cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC),
+        cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR),
     )
     return np.asarray(colour + texture[..., None], dtype=np.float32)
 

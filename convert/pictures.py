@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from convert.augment import DEFAULT, NEAR, camera_frame
+from convert.augment import DEFAULT, NEAR, camera_frame, own_frame
+from convert.corruptions import KINDS, SEVERITIES, corrupt
 from convert.dataset import Photo, Split, load_photo
+from convert.outliers import outlier_frame, outlier_plan
 from convert.rendered import rendered_frame, rendered_plan
 from convert.settings import Settings
 from edge.preprocess import resize_rgb
@@ -24,8 +26,14 @@ __all__ = ["Example", "augmented", "chunks", "plain", "rendered_examples", "repe
 
 THREADS = 2
 CHUNK = 128
-NEAR_SHARE = 0.5
-"""Share of the photographs whose item about fills the picture."""
+OWN_SHARE, NEAR_SHARE = 0.5, 0.25
+"""Shares of the photographs that keep their own format, and that about fill a camera frame; the rest lie farther."""
+CORRUPTED_SHARE = 0.35
+"""Share of the photographs with one thing badly wrong besides."""
+MILDEST = 0.5
+"""Least severity of that."""
+TURN_DEG, ZOOM = 20.0, 0.2
+"""Largest rotation and change of size of the augmentation that the published recipes use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +41,11 @@ class Example:
     """A picture yet to be made.
 
     Attributes:
-        label: its class.
+        label: its class; None for what is no waste.
         draw: makes it, (H, W, 3) uint8 BGR; calling it twice gives the same picture.
     """
 
-    label: str
+    label: str | None
     draw: Callable[[], BgrImage]
 
 
@@ -46,22 +54,47 @@ def plain(root: Path, photos: Sequence[Photo]) -> list[Example]:
     return [Example(photo.label, partial(load_photo, root, photo)) for photo in photos]
 
 
-def augmented(root: Path, photos: Sequence[Photo], seed: int, stream: str) -> list[Example]:
-    """Photographs laid on a tray; a picture depends on seed, stream, name and how often the name came before."""
+def augmented(
+    root: Path, photos: Sequence[Photo], seed: int, stream: str, augmentation: str = "field"
+) -> list[Example]:
+    """Photographs bent at random; a picture depends on seed, stream, name and how often the name came before.
+
+    Args:
+        augmentation: `field`: on a tray or in their own format, in bad light; `published`: turned, zoomed, flipped.
+    """
     word = zlib.crc32(stream.encode())
     seen: Counter[str] = Counter()
+    bend = _turned if augmentation == "published" else _bent
     examples = []
     for photo in photos:
         key = (seed, word, zlib.crc32(photo.file.encode()), seen[photo.file])
         seen[photo.file] += 1
-        examples.append(Example(photo.label, partial(_bent, root, photo, key)))
+        examples.append(Example(photo.label, partial(bend, root, photo, key)))
     return examples
 
 
 def _bent(root: Path, photo: Photo, key: tuple[int, ...]) -> BgrImage:
     rng = np.random.default_rng(key)
-    strength = NEAR if rng.random() < NEAR_SHARE else DEFAULT
-    return camera_frame(load_photo(root, photo), rng, strength)
+    image, draw = load_photo(root, photo), rng.random()
+    if draw < OWN_SHARE:
+        picture = own_frame(image, rng)
+    else:
+        picture = camera_frame(image, rng, NEAR if draw < OWN_SHARE + NEAR_SHARE else DEFAULT)
+    if rng.random() >= CORRUPTED_SHARE:
+        return picture
+    kind = tuple(KINDS)[int(rng.integers(len(KINDS)))]
+    return corrupt(picture, kind, float(rng.uniform(MILDEST, SEVERITIES[-1])), rng)
+
+
+def _turned(root: Path, photo: Photo, key: tuple[int, ...]) -> BgrImage:
+    """Rotation, zoom and flip; what comes in from outside repeats the border."""
+    rng = np.random.default_rng(key)
+    image = load_photo(root, photo)
+    height, width = image.shape[:2]
+    turn, scale = float(rng.uniform(-TURN_DEG, TURN_DEG)), float(rng.uniform(1 - ZOOM, 1 + ZOOM))
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, scale)
+    bent = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(bent[:, ::-1] if rng.random() < 0.5 else bent, dtype=np.uint8)
 
 
 def rendered_examples(
@@ -73,20 +106,27 @@ def rendered_examples(
 
 
 def training_pass(root: Path, split: Split, settings: Settings, number: int) -> list[Example]:
-    """What one pass shows: each training photograph, those of rare labels several times, and new simulated items."""
+    """What one pass shows: the training photographs, those of rare labels several times, and newly drawn items.
+
+    Photographs come first, then simulated items, then what is no waste.
+    """
     stream = f"train/{number}"
-    times = repeats(split)
+    times = repeats(split, settings.repeat_power, settings.repeat_most)
     photos = [photo for photo in split.part("train") for _ in range(times[photo.label])]
-    bent = augmented(root, photos, settings.seed, stream)
+    if settings.augmentation == "own":
+        shown = plain(root, photos)
+    else:
+        shown = augmented(root, photos, settings.seed, stream, settings.augmentation)
     simulated = rendered_examples(split.labels, settings.rendered, settings.seed, stream, is_degraded=True)
-    return bent + simulated
+    plan = outlier_plan(settings.outliers, settings.seed, stream)
+    return [*shown, *simulated, *(Example(None, partial(outlier_frame, item)) for item in plan)]
 
 
-def repeats(split: Split) -> dict[str, int]:
-    """How often a label's photographs stand in a pass: the root of the median count over its own, 1 to 3."""
+def repeats(split: Split, power: float, most: int) -> dict[str, int]:
+    """How often a label's photographs stand in a pass: (the median count over its own) ** power, 1 to `most`."""
     counts = split.counts()["train"]
     median = float(np.median(list(counts.values())))
-    return {label: int(np.clip(round((median / max(1, count)) ** 0.5), 1, 3)) for label, count in counts.items()}
+    return {label: int(np.clip(round((median / max(1, count)) ** power), 1, most)) for label, count in counts.items()}
 
 
 def chunks(examples: Sequence[Example], side_px: int) -> Iterator[npt.NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""What a training run is made of. Every field is written into the bundle's manifest."""
+"""What the steps share: settings of a training, the files of the work folder, and where weights come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,59 +8,43 @@ from edge.errors import ConfigError
 
 __all__ = ["Settings", "Workspace", "find_weights"]
 
-WEIGHTS_NAME = "mobilenet_v2_imagenet_notop.weights.h5"
+WEIGHTS_NAMES = {
+    "mobilenet_v2": ("mobilenet_v2_imagenet_notop.weights.h5",),
+    "vgg16": ("vgg16_imagenet_notop.weights.h5", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    "xception": ("xception_imagenet_notop.weights.h5", "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+}
+"""What the file of ImageNet weights may be called in the data folder."""
+MAY_LACK = {"vgg16", "xception"}
+"""Families that run from random weights where there is no file, for their figures are compared, not shipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The choices of a training run; the same settings and data give the same pictures in the same order.
+    """What every step needs to know of a training; a recipe gives it. The same settings and data, the same pictures.
 
     Attributes:
         seed: of the split, the pictures and the weights of the head.
-        epochs_frozen: passes over the pooled features with only the head learning.
-        epochs_fine: passes with the upper layers learning too.
-        passes: differently augmented copies of the training part that epochs take in turn.
-        rendered: simulated items a pass.
-        rendered_val, rendered_test: simulated items that check an epoch, and the finished model.
         side_px: height and width of the model's input.
-        alpha: width of MobileNetV2.
-        fine_tune_from: first layer that learns in the second phase.
-        batch: pictures a step.
-        head_rate, fine_rate: largest learning rates of the two phases; the second falls as a cosine.
-        dropout: before the last layer.
-        label_smoothing: share of the target spread over all labels.
-        class_power: a label's weight is its count to the power of minus this.
-        average: momentum of the moving average of the weights; 0 turns it off.
+        alpha: width of the network.
+        augmentation: own, published or field, see `convert.recipe.Pictures`.
+        repeat_power, repeat_most: how often photographs of rare labels stand in a pass.
+        rendered: simulated items a pass.
+        outliers: pictures of no waste a pass.
+        rendered_val, rendered_test: simulated items that check an epoch, and the finished model.
         residue: labels that are not recyclable.
     """
 
     seed: int = 1
-    epochs_frozen: int = 15
-    epochs_fine: int = 24
-    passes: int = 12
-    rendered: int = 480
-    rendered_val: int = 240
-    rendered_test: int = 600
     side_px: int = 224
     alpha: float = 1.0
-    fine_tune_from: str = "block_6_expand"
-    batch: int = 32
-    head_rate: float = 2e-3
-    fine_rate: float = 2e-4
-    dropout: float = 0.2
-    label_smoothing: float = 0.05
-    class_power: float = 0.5
-    average: float = 0.99
+    augmentation: str = "field"
+    repeat_power: float = 0.5
+    repeat_most: int = 3
+    rendered: int = 480
+    outliers: int = 0
+    rendered_val: int = 240
+    rendered_test: int = 600
     residue: tuple[str, ...] = ("trash",)
-
-    def __post_init__(self) -> None:
-        if (
-            min(self.epochs_frozen, self.epochs_fine, self.rendered, self.rendered_val, self.rendered_test) < 0
-            or self.passes < 1
-        ):
-            raise ConfigError("epochs and numbers of rendered items must not be negative and passes must be at least 1")
-        if self.side_px % 32 or self.side_px < 32:
-            raise ConfigError(f"input side {self.side_px} px is no multiple of 32; take 224, or 96 for a quick trial")
 
     def check_residue(self, labels: Sequence[str]) -> None:
         """Raises: ConfigError if a residue label is not among the labels of the data, or of the bundle."""
@@ -93,6 +77,21 @@ class Workspace:
         return self.folder / "training.json"
 
     @property
+    def checkpoint(self) -> Path:
+        """Where an unfinished training stands, NumPy archive."""
+        return self.folder / "checkpoint.npz"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the pictures that a training drew."""
+        return self.folder / "cache"
+
+    @property
+    def curves(self) -> Path:
+        """Loss, accuracy and their gaps over the epochs, PNG."""
+        return self.folder / "curves.png"
+
+    @property
     def candidate(self) -> Path:
         """The quantized model as a bundle that is not measured yet."""
         return self.folder / "candidate"
@@ -103,21 +102,29 @@ class Workspace:
         return self.folder / "metrics.json"
 
 
-def find_weights(wanted: str | None, data: Path) -> str | None:
+def find_weights(wanted: str | None, data: Path, family: str = "mobilenet_v2") -> str | None:
     """Where the ImageNet weights are: a path, "imagenet" (Keras fetches them), or None for random ones.
 
     Args:
         wanted: a path, "imagenet" or "none"; None looks for the file in the data folder.
-    Raises: ConfigError if the file is missing.
+        family: of the network; one of MAY_LACK does without where the data folder holds no file.
+    Raises: ConfigError if the file is missing, or the family has no such weights.
     """
     if wanted == "none":
         return None
+    if family not in WEIGHTS_NAMES:
+        if wanted is not None:
+            raise ConfigError(f"there are no ImageNet weights for a {family}; leave --weights {wanted} out")
+        return None
     if wanted == "imagenet":
         return wanted
-    path = data / WEIGHTS_NAME if wanted is None else Path(wanted)
-    if not path.is_file():
+    places = [data / name for name in WEIGHTS_NAMES[family]] if wanted is None else [Path(wanted)]
+    found = next((path for path in places if path.is_file()), None)
+    if found is None and wanted is None and family in MAY_LACK:
+        return None
+    if found is None:
         raise ConfigError(
-            f"ImageNet weights {path} are missing; set SORTER_DATA to the folder that holds them, or pass "
+            f"ImageNet weights {places[0]} are missing; set SORTER_DATA to the folder that holds them, or pass "
             "--weights FILE, or --weights imagenet on a networked machine"
         )
-    return str(path)
+    return str(found)

@@ -1,266 +1,156 @@
-"""Training: a head on frozen features first, then the upper layers with it.
+"""Training by a recipe: phase after phase, resumable at the end of every epoch.
 
 Only Keras's backend-neutral interface is used; the pictures come as NumPy batches.
 """
 
-import logging
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from convert.batches import class_weights, targets_of
+from convert.cache import ArrayCache, drawing_key
+from convert.checkpoint import load_progress
+from convert.curves import draw_curves, gaps
 from convert.dataset import Split
-from convert.files import replacing
-from convert.network import Network, build_network, to_real
-from convert.pictures import Example, augmented, chunks, plain, rendered_examples, repeats, training_pass
-from convert.scores import confusion, macro_f1
+from convert.distill import open_teacher
+from convert.files import replacing, sha256_of
+from convert.fit import Fit, checks_of
+from convert.network import build_network
+from convert.pictures import training_pass
+from convert.recipe import BACKBONES, Recipe
 from convert.settings import Settings, Workspace
+from edge.errors import ConfigError
 
-__all__ = ["class_weights", "train"]
+__all__ = ["forget_training", "train", "training_key"]
 
-_log = logging.getLogger(__name__)
 Say = Callable[[str], None]
-_Float = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """Pictures that went through the trunk.
-
-    Attributes:
-        features: (N, h, w, c) float16.
-        targets: (N,) index of the label.
-    """
-
-    features: npt.NDArray[np.float16]
-    targets: npt.NDArray[np.int64]
 
 
 def train(
-    root: Path, split: Split, settings: Settings, weights: str | None, work: Workspace, say: Say
+    root: Path,
+    split: Split,
+    recipe: Recipe,
+    weights: str | None,
+    work: Workspace,
+    say: Say,
+    *,
+    residue: tuple[str, ...] = ("trash",),
+    restarts: bool = False,
 ) -> dict[str, Any]:
-    """Train and write the float model into the work folder.
+    """Train and write the float model and the curves into the work folder; goes on where an earlier call stopped.
+
+    What resuming needs stays until `forget_training`, so that nothing is lost before the record is written.
 
     Args:
         root: folder of the class folders.
         weights: ImageNet weights, see `find_weights`.
         say: takes one line of progress.
-    Returns: settings, class weights, history and time, ready for JSON.
+        restarts: begins anew in any case.
+    Returns: settings, recipe, class weights, history and time, ready for JSON.
+    Raises: ConfigError if weights, recipe, checkpoint or the room on the disk do not do.
     """
     import keras
 
-    start_s = time.monotonic()
-    keras.utils.set_random_seed(settings.seed)
-    network = build_network(settings, len(split.labels), weights)
-    passes, checks = collect(network, root, split, settings, say)
-    weight = class_weights(split, settings.class_power)
-    _train_head(network, passes, settings, weight, say)
-    history = _fine_tune(network, passes, checks, settings, weight, say)
-    report = {
-        "settings": asdict(settings),
-        "class_weights": dict(zip(split.labels, np.round(weight, 3).tolist(), strict=True)),
-        "pictures_per_pass": len(passes[0].targets),
-        "history": history,
-        "train_s": round(time.monotonic() - start_s),
-    }
+    settings = recipe.settings(residue)
+    key = training_key(split, recipe, weights)
+    progress = None if restarts else load_progress(work.checkpoint, key)
+    keras.utils.set_random_seed(recipe.seed)
+    teacher = None
+    if recipe.distill is not None:
+        teacher = open_teacher(Path(recipe.distill.teacher), recipe.distill, len(split.labels))
+    network = build_network(recipe, len(split.labels), weights, None if teacher is None else teacher.body)
+    say(f"recipe {recipe.name}: {_device_line()}")
+    if weights is None and recipe.network.family in BACKBONES:
+        say(
+            f"no ImageNet weights for {recipe.network.family}: it learns from random ones, and its figures mean "
+            "little; pass --weights FILE"
+        )
+    if progress is None and work.checkpoint.is_file():
+        say("the unfinished training in the work folder is of another recipe, data or weights: beginning anew")
+    weight = _weights_of_classes(root, split, recipe, settings)
+    cache = ArrayCache(work.cache, drawing_key(split, settings), settings.side_px)
+    try:
+        fit = Fit(
+            recipe=recipe,
+            network=network,
+            labels=split.labels,
+            weight=weight,
+            passes=lambda number: training_pass(root, split, settings, number),
+            checks=checks_of(root, split, settings),
+            cache=cache,
+            say=say,
+            teacher=teacher,
+            save_to=(work.checkpoint, key),
+            progress=progress,
+        )
+        fit.run()
+    except KeyboardInterrupt:
+        if work.checkpoint.is_file():
+            say("stopped; the same command goes on after the last whole epoch, --restart begins anew")
+        raise
+    finally:
+        cache.close(keeps=True)
+    history = fit.progress.history
     with replacing(work.float_model) as partial:
         network.whole.save(partial)
-    return report
-
-
-def collect(
-    network: Network, root: Path, split: Split, settings: Settings, say: Say
-) -> tuple[list[Bank], dict[str, Bank]]:
-    """Draw all pictures and send them through the trunk: the passes of training, and the sets that check them."""
-
-    def bank(examples: Sequence[Example], what: str) -> Bank:
-        return _bank(network, examples, split.labels, settings, say, what)
-
-    passes = [
-        bank(training_pass(root, split, settings, number), f"pass {number + 1}/{settings.passes}")
-        for number in range(settings.passes)
-    ]
-    photos = split.part("val")
-    checks = {
-        "photos": bank(plain(root, photos), "validation, plain"),
-        "augmented": bank(augmented(root, photos, settings.seed, "val"), "validation, augmented"),
+    draw_curves(history, recipe.name, work.curves, say)
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "teacher_sha256": None if recipe.distill is None else _hash_of(Path(recipe.distill.teacher)),
+        "settings": asdict(settings),
+        "backend": keras.backend.backend(),
+        "class_weights": {label: round(float(one), 3) for label, one in zip(split.labels, weight, strict=True)},
+        "pictures_per_pass": len(training_pass(root, split, settings, 0)),
+        "history": history,
+        "gaps": gaps(history),
+        "train_s": round(fit.progress.trained_s),
     }
-    simulated = rendered_examples(split.labels, settings.rendered_val, settings.seed, "val", is_degraded=False)
-    if simulated:
-        checks["rendered"] = bank(simulated, "validation, rendered")
-    return passes, checks
 
 
-def class_weights(split: Split, power: float) -> _Float:
-    """Weigh rarer labels more, mildly: (labels,) float32, the mean over the photographs of a pass 1."""
-    times = repeats(split)
-    counts = np.array([split.counts()["train"][label] * times[label] for label in split.labels], np.float32)
-    weight = np.maximum(counts, 1) ** -power
-    return np.asarray(weight * counts.sum() / (weight * counts).sum(), dtype=np.float32)
+def forget_training(work: Workspace, split: Split, recipe: Recipe, *, keeps_cache: bool = False) -> None:
+    """Remove what resuming needed. The cache of pictures stays for another trial if it is to."""
+    work.checkpoint.unlink(missing_ok=True)
+    settings = recipe.settings()
+    ArrayCache(work.cache, drawing_key(split, settings), settings.side_px).close(keeps=keeps_cache)
 
 
-def _bank(
-    network: Network,
-    examples: Sequence[Example],
-    labels: Sequence[str],
-    settings: Settings,
-    say: Say,
-    what: str,
-) -> Bank:
-    start_s = time.monotonic()
-    parts = []
-    for pixels in chunks(examples, settings.side_px):
-        parts.append(np.asarray(network.trunk.predict_on_batch(to_real(pixels)), dtype=np.float16))
-    say(f"{what}: {len(examples)} pictures in {time.monotonic() - start_s:.0f} s")
-    return Bank(np.concatenate(parts), np.array([labels.index(example.label) for example in examples]))
-
-
-def _train_head(network: Network, passes: Sequence[Bank], settings: Settings, weight: _Float, say: Say) -> None:
-    """First phase: the pooled features of two passes are fixed, so the head learns in seconds."""
-    import keras
-
-    if not settings.epochs_frozen:
-        return
-    used = passes[:2]
-    features = np.concatenate([_predict(network.pooled, bank.features, settings.batch) for bank in used])
-    targets = np.concatenate([bank.targets for bank in used])
-    steps = settings.epochs_frozen * -(-len(targets) // settings.batch)
-    network.head.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings.head_rate, steps)),
-        loss=_loss(settings),
-    )
-    rng = np.random.default_rng([settings.seed, 1])
-    hot = np.eye(len(weight), dtype=np.float32)[targets]
-    losses = [0.0]
-    for _ in range(settings.epochs_frozen):
-        losses = [
-            float(network.head.train_on_batch(features[rows], hot[rows], sample_weight=weight[targets[rows]]))
-            for rows in _batches(rng, len(targets), settings.batch)
-        ]
-    say(f"head: {settings.epochs_frozen} epochs, loss {np.mean(losses):.3f}")
-
-
-def _fine_tune(
-    network: Network,
-    passes: Sequence[Bank],
-    checks: dict[str, Bank],
-    settings: Settings,
-    weight: _Float,
-    say: Say,
-) -> list[dict[str, float]]:
-    """Second phase. Leaves the weights of the best epoch, by macro-F1 over all checks, in the network."""
-    import keras
-
-    model = network.upper
-    longest = max(len(bank.targets) for bank in passes)
-    steps = max(1, settings.epochs_fine * -(-longest // settings.batch))
-    rate = keras.optimizers.schedules.CosineDecay(settings.fine_rate, steps, alpha=0.02)
-    model.compile(optimizer=keras.optimizers.Adam(rate), loss=_loss(settings))
-    average = MovingAverage(model, settings.average)
-    rng = np.random.default_rng([settings.seed, 2])
-    start_s = time.monotonic()
-    history = [_check(model, checks)]
-    best, best_weights = _merit(history[0]), model.get_weights()
-    say(f"epoch 0: {_line(history[0])}")
-    for epoch in range(settings.epochs_fine):
-        bank = passes[epoch % len(passes)]
-        hot = np.eye(len(weight), dtype=np.float32)[bank.targets]
-        losses = []
-        for rows in _batches(rng, len(bank.targets), settings.batch):
-            features = bank.features[rows].astype(np.float32)
-            losses.append(float(model.train_on_batch(features, hot[rows], sample_weight=weight[bank.targets[rows]])))
-            average.update()
-        loss = float(np.mean(losses))
-        learning = average.swap_in()
-        found = _check(model, checks)
-        if _merit(found) >= best:
-            best, best_weights = _merit(found), model.get_weights()
-        average.swap_out(learning)
-        history.append({"epoch": epoch + 1, "loss": round(loss, 4), **found})
-        done = (time.monotonic() - start_s) / (epoch + 1)
-        left_s = done * (settings.epochs_fine - epoch - 1)
-        say(f"epoch {epoch + 1}/{settings.epochs_fine}: loss {loss:.3f}, {_line(found)}, {left_s / 60:.1f} min left")
-    model.set_weights(best_weights)
-    return history
-
-
-class MovingAverage:
-    """A moving average of a model's trainable weights; it is what gets validated and shipped."""
-
-    def __init__(self, model: Any, momentum: float) -> None:
-        self._variables = model.trainable_variables
-        self._momentum = momentum
-        self._steps = 0
-        self._values = self._read()
-
-    def update(self) -> None:
-        """Take the present weights in; young averages forget faster."""
-        self._steps += 1
-        keep = min(self._momentum, self._steps / (self._steps + 10))
-        for value, present in zip(self._values, self._read(), strict=True):
-            value *= keep
-            value += (1 - keep) * present
-
-    def swap_in(self) -> list[_Float]:
-        """Put the average into the model; returns what was there."""
-        present = self._read()
-        self.swap_out(self._values)
-        return present
-
-    def swap_out(self, values: Sequence[_Float]) -> None:
-        """Put these values into the model."""
-        for variable, value in zip(self._variables, values, strict=True):
-            variable.assign(value)
-
-    def _read(self) -> list[_Float]:
-        import keras
-
-        return [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables]
-
-
-def _loss(settings: Settings) -> Any:
-    import keras
-
-    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
-
-
-def _batches(rng: np.random.Generator, number: int, size: int) -> list[npt.NDArray[np.int64]]:
-    """All rows once, shuffled. A last batch of a single row is dropped, for it would pull too hard."""
-    order = rng.permutation(number)
-    rows = [order[start : start + size] for start in range(0, number, size)]
-    return rows if len(rows) == 1 or len(rows[-1]) > 1 else rows[:-1]
-
-
-def _predict(model: Any, features: npt.NDArray[Any], batch: int) -> _Float:
+def training_key(split: Split, recipe: Recipe, weights: str | None) -> str:
+    """What must be the same for a training to go on: recipe, split, photographs, weights, drawing code. Hexadecimal."""
+    is_file = weights is not None and Path(weights).is_file()
     parts = [
-        np.asarray(model.predict_on_batch(features[start : start + batch].astype(np.float32)))
-        for start in range(0, len(features), batch)
+        recipe.model_dump(mode="json"),
+        split.digest,
+        [(photo.file, photo.part) for photo in split.photos],
+        sha256_of(Path(weights)) if is_file and weights is not None else weights,
+        drawing_key(split, recipe.settings()),
+        None if recipe.distill is None else _hash_of(Path(recipe.distill.teacher)),
     ]
-    return np.concatenate(parts)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _check(model: Any, checks: dict[str, Bank]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, bank in checks.items():
-        logits = _predict(model, bank.features, 64).astype(np.float64)
-        table = confusion(bank.targets, logits.argmax(1), logits.shape[1])
-        shifted = logits - logits.max(1, keepdims=True)
-        log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-        found[f"{name}_loss"] = round(float(-log_p[np.arange(len(log_p)), bank.targets].mean()), 4)
-        found[f"{name}_accuracy"] = round(float(np.trace(table) / table.sum()), 4)
-        found[f"{name}_f1"] = round(macro_f1(table), 4)
-    return found
+def _hash_of(teacher: Path) -> str:
+    try:
+        return sha256_of(teacher)
+    except OSError as exc:
+        raise ConfigError(
+            f"teacher {teacher} cannot be read ({exc.strerror}); train it first, or pass --set distill.teacher=FILE"
+        ) from exc
 
 
-def _merit(found: dict[str, float]) -> float:
-    """Rate an epoch: mean macro-F1 on plain and on bent photographs, and on simulated items."""
-    scores = [value for name, value in found.items() if name.endswith("_f1")]
-    return sum(scores) / len(scores)
+def _weights_of_classes(root: Path, split: Split, recipe: Recipe, settings: Settings) -> Any:
+    targets = targets_of(training_pass(root, split, settings, 0), split.labels)
+    return class_weights(targets, len(split.labels), recipe.loss)
 
 
-def _line(found: dict[str, float]) -> str:
-    return ", ".join(f"{name[:-3]} F1 {value:.3f}" for name, value in found.items() if name.endswith("_f1"))
+def _device_line() -> str:
+    """Backend and devices, as Keras names them."""
+    import keras
+
+    try:
+        devices = ", ".join(str(device) for device in keras.distribution.list_devices())
+    except (AttributeError, NotImplementedError, RuntimeError):
+        devices = "device unknown"
+    return f"Keras {keras.__version__} on {keras.backend.backend()}, {devices}"

@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -10,7 +10,9 @@ from pydantic import BaseModel, ValidationError
 from edge.config import Config
 from edge.errors import ConfigError
 
-__all__ = ["check_labels", "load_config", "parse_config"]
+__all__ = ["check_labels", "load_config", "parse_config", "parse_model"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 SYSTEM_CONFIG = Path("/etc/edge-sorter/config.yaml")
 
@@ -51,6 +53,17 @@ def load_config(path: Path | None = None) -> Config:
 
 def parse_config(text: str, name: str) -> Config:
     """The configuration in a YAML text; `name` stands in errors. Raises: ConfigError."""
+    return parse_model(text, name, Config, "config schema")
+
+
+def parse_model(text: str, name: str, model: type[_Model], see: str) -> _Model:
+    """A YAML text as a pydantic model, read strictly: no alias, no key twice, none that the model does not know.
+
+    Args:
+        name: of the file, for errors.
+        see: where a reader finds what may stand in the file.
+    Raises: ConfigError with file, line, what was expected, what was found.
+    """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_aliases(text, name)
@@ -62,26 +75,25 @@ def parse_config(text: str, name: str) -> Config:
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as exc:
         # PyYAML's constructors raise anything for a tag that its value does not fit, such as `!!int ''`.
         raise ConfigError(f"{name}: no valid YAML ({str(exc).splitlines()[0]}); mend the file") from exc
-    if fields is None:
-        return Config()
+    fields = {} if fields is None else fields
     if not isinstance(fields, dict):
-        raise ConfigError(
-            f"{name}:1: expected sections such as `source:`, found {type(fields).__name__}; see config schema"
-        )
+        first = next(iter(model.model_fields))
+        raise ConfigError(f"{name}:1: expected sections such as `{first}:`, found {type(fields).__name__}; see {see}")
     try:
-        return Config.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as exc:
-        raise ConfigError("; ".join(_explain(error, root, name) for error in exc.errors()[:5])) from exc
+        raise ConfigError("; ".join(_explain(error, root, name, model) for error in exc.errors()[:5])) from exc
 
 
-def _explain(error: Any, root: yaml.Node | None, name: str) -> str:
+def _explain(error: Any, root: yaml.Node | None, name: str, model: type[BaseModel]) -> str:
     loc = tuple(str(part) for part in error["loc"])
     # A rule about the whole file begins its message with the key that it speaks of.
     subject = tuple(error["msg"].removeprefix("Value error, ").split(" ")[0].rstrip(":").split("."))
     where = f"{name}:{_line(root, (*loc, *subject)) if error['type'] == 'value_error' else _line(root, loc)}"
     dotted = ".".join(loc)
     if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key {dotted!r}{_guess(loc[-1], _known_keys(loc[:-1]))}; remove it or mend its name"
+        guess = _guess(loc[-1], _known_keys(model, loc[:-1]))
+        return f"{where}: unknown key {dotted!r}{guess}; remove it or mend its name"
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if error["type"] == "value_error":
@@ -89,13 +101,14 @@ def _explain(error: Any, root: yaml.Node | None, name: str) -> str:
     return f"{where}: {dotted} is {_short(error['input'])}: {message}"
 
 
-def _known_keys(loc: tuple[str, ...]) -> tuple[str, ...]:
-    model: Any = Config
+def _known_keys(model: type[BaseModel], loc: tuple[str, ...]) -> tuple[str, ...]:
     for part in loc:
-        annotation = model.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        annotation: Any = model if part.isdigit() else model.model_fields[part].annotation
+        # Of a list of sections, the section; its place in the list comes next.
+        inner = annotation if isinstance(annotation, type) else next(iter(get_args(annotation)), None)
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return ()
-        model = annotation
+        model = inner
     return tuple(model.model_fields)
 
 
@@ -108,6 +121,10 @@ def _line(node: yaml.Node | None, loc: tuple[str, ...]) -> int:
     """Line of the key that an error speaks of, or of its nearest parent that the file has."""
     line = node.start_mark.line + 1 if node is not None else 1
     for part in loc:
+        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+            continue
         if not isinstance(node, yaml.MappingNode):
             break
         pair = next((pair for pair in node.value if pair[0].value == part), None) or _below(node, part)

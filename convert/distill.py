@@ -1,0 +1,74 @@
+"""Learning from a larger model: its opinion of every picture is part of the target.
+
+After Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (2015): soft targets tell what a picture
+is alike, which a label does not. Here they are mixed into the target before the loss, so that mixup, weights and label
+smoothing work on them as on any other.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convert.batches import Shown
+from convert.network import to_real
+from convert.pictures import Example, chunks
+from convert.recipe import Distillation
+from convert.scores import softmax
+from edge.errors import ConfigError
+
+__all__ = ["Teacher", "open_teacher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A finished float model, as `edge-convert train` writes it, and how much it has to say.
+
+    Attributes:
+        model: Keras model, (N, side, side, 3) float32 -1..1 to logits.
+        plan: share and temperature.
+    """
+
+    model: Any
+    plan: Distillation
+
+    @property
+    def body(self) -> Any:
+        """Its layers below the head, to cut a narrower network out of. Raises: ConfigError if it has none."""
+        import keras
+
+        bodies = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
+        if len(bodies) != 1:
+            raise ConfigError("the teacher is no model of `edge-convert train`; check --teacher")
+        return bodies[0]
+
+    def logits(self, examples: Sequence[Example]) -> Iterator[npt.NDArray[np.float32]]:
+        """(n, labels) a chunk; the pictures are drawn anew at the teacher's own size, as the device resizes them."""
+        for pixels in chunks(examples, int(self.model.input.shape[1])):
+            yield np.asarray(self.model.predict_on_batch(to_real(pixels)), dtype=np.float32)
+
+    def soften(self, shown: Shown, examples: Sequence[Example], logits: npt.NDArray[Any]) -> Shown:
+        """Mix the teacher's opinion into the targets; what is no waste keeps its uniform target.
+
+        Args:
+            logits: (N, labels), of the same examples in the same order.
+        """
+        soft = softmax(np.asarray(logits, dtype=np.float64), self.plan.temperature).astype(np.float32)
+        share = np.float32([0.0 if example.label is None else self.plan.share for example in examples])[:, None]
+        return replace(shown, targets=(1 - share) * shown.targets + share * soft)
+
+
+def open_teacher(path: Path, plan: Distillation, labels: int) -> Teacher:
+    """Raises: ConfigError if it cannot be read or knows another number of labels."""
+    import keras
+
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError) as exc:
+        raise ConfigError(f"teacher {path} is no Keras model ({str(exc).splitlines()[0]}); check --teacher") from exc
+    if model.output.shape[-1] != labels:
+        raise ConfigError(f"teacher {path} knows {model.output.shape[-1]} labels, the data has {labels}")
+    return Teacher(model, plan)
