@@ -7,10 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from convert.files import exchange, sync
+from convert.files import replacing_folder
 from convert.quantize import tensors
 from convert.rendered import LABELS, rendered_frame, rendered_plan
 from edge.bundle import (
@@ -33,7 +30,7 @@ from edge.bundle import (
 )
 from edge.classify.interpreters import open_interpreter
 from edge.classify.tflite import TfliteClassifier
-from edge.errors import BundleError, ConfigError
+from edge.errors import BundleError
 from edge.preprocess import Preprocessor
 from edge.records import BgrImage
 
@@ -86,63 +83,10 @@ def write_bundle(folder: Path, parts: Parts, card: str | None) -> Bundle:
     Raises: BundleError if what was written would be refused by a device; `folder` is then as it was.
         ConfigError if `folder` holds something that is no bundle, or cannot be written.
     """
-    _refuse_foreign(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _half_written(folder) as draft:
-            _write_files(draft, parts, card)
-            bundle = load_bundle(draft)
-            TfliteClassifier(bundle, runtime="litert", threads=1)
-            for path in (draft, *draft.rglob("*")):
-                sync(path)
-            _swap(draft, folder)
-            sync(folder.parent)
-    except OSError as exc:
-        raise ConfigError(f"cannot write the bundle {folder} ({exc.strerror or exc}); check --output") from exc
+    with replacing_folder(folder, MANIFEST_NAME, "--output") as draft:
+        _write_files(draft, parts, card)
+        TfliteClassifier(load_bundle(draft), runtime="litert", threads=1)
     return load_bundle(folder)
-
-
-def _refuse_foreign(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file, expected a folder for the bundle; choose another --output")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).is_file():
-        raise ConfigError(
-            f"{folder} holds files but no {MANIFEST_NAME}; it is no bundle and stays; choose another --output"
-        )
-
-
-@contextmanager
-def _half_written(folder: Path) -> Iterator[Path]:
-    """A folder beside the target, on the same file system; gone in the end, also after Ctrl-C."""
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    draft.chmod(0o755)
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _swap(draft: Path, folder: Path) -> None:
-    """Put the draft in the folder's place; what was there is in the draft's place then, or gone.
-
-    Where the two cannot be exchanged in one step, a kill (not Ctrl-C) between the two renames leaves the old bundle
-    in a hidden folder beside `folder`, as `old`.
-    """
-    if not folder.exists():
-        draft.rename(folder)
-        return
-    if exchange(draft, folder):
-        return
-    attic = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    old = attic / "old"
-    try:
-        folder.rename(old)
-        draft.rename(folder)
-    finally:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        if folder.exists():
-            shutil.rmtree(attic, ignore_errors=True)
 
 
 def _write_files(draft: Path, parts: Parts, card: str | None) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+import convert.files
 import convert.package
 from convert.card import card
 from convert.metadata import ModelText, add_metadata
@@ -118,7 +119,7 @@ def test_an_old_bundle_makes_room_whatever_the_file_system_can(
     parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool
 ) -> None:
     if not can_exchange:
-        monkeypatch.setattr(convert.package, "exchange", lambda first, second: False)
+        monkeypatch.setattr(convert.files, "exchange", lambda first, second: False)
     for version in ("1", "2"):
         write_bundle(tmp_path / "tiny", dataclasses.replace(parts, version=version), None)
         assert load_bundle(tmp_path / "tiny").manifest.version == version
@@ -143,7 +144,7 @@ def test_ctrl_c_between_the_two_renames_keeps_a_whole_bundle(
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(convert.package, "exchange", lambda first, second: False)
+    monkeypatch.setattr(convert.files, "exchange", lambda first, second: False)
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_bundle(tmp_path / "tiny", dataclasses.replace(parts, version="2"), None)
@@ -163,7 +164,7 @@ def test_the_only_copy_is_kept_where_it_cannot_be_put_back(
             return rename(self, target)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(convert.package, "exchange", lambda first, second: False)
+    monkeypatch.setattr(convert.files, "exchange", lambda first, second: False)
     monkeypatch.setattr(Path, "rename", only_away)
     with pytest.raises(KeyboardInterrupt):
         write_bundle(tmp_path / "tiny", dataclasses.replace(parts, version="2"), None)
@@ -174,7 +175,7 @@ def test_the_only_copy_is_kept_where_it_cannot_be_put_back(
 def test_a_folder_that_is_no_bundle_is_left_alone(parts: Parts, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "holiday.jpg").write_bytes(b"precious")
-    with pytest.raises(ConfigError, match="no bundle"):
+    with pytest.raises(ConfigError, match=r"no manifest\.json"):
         write_bundle(tmp_path / "photos", parts, None)
     assert names(tmp_path / "photos") == {"holiday.jpg"}
 
@@ -187,7 +188,7 @@ def test_a_file_in_the_way_is_named(parts: Parts, tmp_path: Path) -> None:
 
 def test_an_output_that_cannot_be_written_is_named(parts: Parts, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("file")
-    with pytest.raises(ConfigError, match="cannot write the bundle"):
+    with pytest.raises(ConfigError, match="cannot write"):
         write_bundle(tmp_path / "file" / "tiny", parts, None)
 
 
