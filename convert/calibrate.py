@@ -122,13 +122,17 @@ def temperature(logits: _Floats, targets: npt.NDArray[Any]) -> float:
 
 
 def energies(logits: _Floats, at: float) -> _Floats:
-    """Temperature x log-sum-exp of (N, labels) logits over it, (N,): low for what the model was not made for.
+    """How far the log-sum-exp of (N, labels) logits lies above their mean, (N,): low for what is no waste.
 
-    The negative free energy of Liu, Wang, Owens & Li, "Energy-based Out-of-distribution Detection", NeurIPS 2020; the
-    same number as the device's `Prediction.energy`.
+    The negative free energy of Liu, Wang, Owens & Li, "Energy-based Out-of-distribution Detection", NeurIPS 2020, less
+    the mean logit: the loss does not fix what is added to all logits alike, and what is left is, but for the temperature,
+    the cross-entropy from the uniform distribution, which training with outliers makes small for them (Hendrycks,
+    Mazeika & Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019). The same number as the device's
+    `Prediction.energy`.
     """
     top = logits.max(axis=1)
-    return np.asarray(top + at * np.log(np.exp((logits - top[:, None]) / at).sum(axis=1)), dtype=np.float64)
+    free = top + at * np.log(np.exp((logits - top[:, None]) / at).sum(axis=1))
+    return np.asarray(free - logits.mean(axis=1), dtype=np.float64)
 
 
 def energy_limit(sets: Sequence[_Floats]) -> float:

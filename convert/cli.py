@@ -4,17 +4,24 @@ Exit status: 0 done, 2 bad usage or data, 4 a bundle that a device would refuse,
 """
 
 import contextlib
+import json
 import logging
 import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import fields
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convert.choices import Format, Which
+from convert.files import check_room, refuse_foreign
+from convert.lock import claimed
+from convert.recipe import DEFAULT_RECIPE
+from convert.risk import RiskTarget
 from convert.settings import Settings, Workspace
 from edge.errors import SorterError
 
@@ -25,9 +32,10 @@ __all__ = ["app", "main"]
 
 DEFAULT_DATA = "../shared/data"
 DEFAULT_OUTPUT = Path("models/waste-mobilenetv2")
-NAME, VERSION = "waste-mobilenetv2", "0.1.0"
+NAME, VERSION = "waste-mobilenetv2", "0.2.0"
 INTERRUPTED = 130
 D = Settings()
+RISK = RiskTarget()
 
 app = typer.Typer(
     name="edge-convert",
@@ -66,29 +74,107 @@ Weights = Annotated[
         help="ImageNet weights: a file, 'imagenet' (fetched) or 'none'; default: the data folder's.",
     ),
 ]
-Frozen = Annotated[int, typer.Option("--epochs-frozen", min=0, help="Epochs of the head alone.")]
-Fine = Annotated[int, typer.Option("--epochs-fine", min=0, help="Epochs of the upper layers.")]
-Passes = Annotated[
-    int, typer.Option("--passes", min=1, help="Differently bent copies of the photographs, taken in turn.")
+RecipeName = Annotated[
+    str, typer.Option("--recipe", help="What to train and how: a name out of config/recipes, or a YAML file.")
 ]
-Rendered = Annotated[int, typer.Option("--rendered", min=0, help="Simulated items a pass.")]
-RenderedVal = Annotated[int, typer.Option("--rendered-val", min=0, help="Simulated items of the validation.")]
+Changes = Annotated[
+    list[str],
+    typer.Option(
+        "--set", help="KEY=VALUE of the recipe for a quick trial, such as phases.1.epochs=2; may be repeated."
+    ),
+]
+RecipeSeed = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Instead of the recipe's: decides the pictures and the training.")
+]
+Restart = Annotated[bool, typer.Option("--restart", help="Begin anew, although an unfinished training lies there.")]
+KeepCache = Annotated[bool, typer.Option("--keep-cache", help="Leave the drawn pictures for another training.")]
 RenderedTest = Annotated[int, typer.Option("--rendered-test", min=0, help="Simulated items of the evaluation.")]
-Side = Annotated[int, typer.Option("--side", min=32, help="Height and width of the model's input in pixels.")]
-Alpha = Annotated[float, typer.Option("--alpha", min=0.1, help="Width of MobileNetV2.")]
 Residue = Annotated[list[str], typer.Option("--residue", help="A label that is not recyclable; may be given again.")]
 Name = Annotated[str, typer.Option("--name", help="Name of the bundle.")]
 Version = Annotated[str, typer.Option("--bundle-version", help="Version of the bundle.")]
+
+
+class QatMode(StrEnum):
+    """When the network is tuned for int8."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+Qat = Annotated[
+    QatMode,
+    typer.Option(
+        "--qat", help="Tune the network for int8: auto, if quantization loses more than 0.3 points; kept if better."
+    ),
+]
+AllowUndelegated = Annotated[
+    bool, typer.Option("--allow-undelegated", help="Take a graph that XNNPACK does not run as a whole.")
+]
+Contamination = Annotated[
+    float, typer.Option("--contamination", help="Largest share of residue in the recyclable bin, 0..1.")
+]
+RiskConfidence = Annotated[
+    float, typer.Option("--risk-confidence", help="Confidence with which the thresholds keep to it, 0..1.")
+]
 
 WORK_DEFAULT = Path("build/convert")
 
 
 @app.command()
-def split(context: typer.Context, data: Data, work: Work = WORK_DEFAULT, seed: Seed = D.seed) -> None:
-    """Split the photographs by blocks of neighbours into train, val and test."""
+def split(
+    context: typer.Context,
+    data: Data,
+    work: Work = WORK_DEFAULT,
+    seed: Seed = D.seed,
+    ratios: Annotated[str, typer.Option("--ratios", help="Shares of train, val and test.")] = "70/15/15",
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check",
+            help="Split nothing; look for leakage in this one: a folder of train, val and test, or a JSON or CSV list "
+            "of file, label and part. Exit 0: clean, 2: it leaks.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON instead of text.")] = False,
+) -> None:
+    """Split the photographs into train, val and test so that what looks the same stays in one part."""
+    from convert.dealing import parse_ratios
     from convert.pipeline import run_split
+    from convert.split_report import split_json, split_report
 
-    run_split(_job(context, data, work))
+    if check is not None:
+        _check_split(check, data, as_json)
+        return
+    done = run_split(_job(context, data, work), parse_ratios(ratios))
+    typer.echo(json.dumps(split_json(done), indent=1) if as_json else split_report(done), nl=as_json)
+
+
+def _check_split(path: Path, data: Path, as_json: bool) -> None:
+    from convert.leakage import find_leakage, leakage_markdown
+    from convert.part_lists import read_parts
+
+    nested = data / "trashnet"
+    found = find_leakage(read_parts(path, [nested, data]))
+    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else leakage_markdown(found), nl=as_json)
+    if not found.is_clean:
+        raise typer.Exit(2)
+
+
+@app.command()
+def doctor(
+    data: Data,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="Let this model judge the labels, not the colours.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON instead of text.")] = False,
+) -> None:
+    """List photographs that are unreadable, tiny, odd, twice there or look mislabelled. Exit 0 whatever is found."""
+    from convert.dataset import class_root
+    from convert.doctor import examine, findings_markdown
+
+    found = examine(class_root(data), bundle)
+    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else findings_markdown(found), nl=as_json)
 
 
 @app.command()
@@ -96,22 +182,18 @@ def train(
     context: typer.Context,
     data: Data,
     work: Work = WORK_DEFAULT,
-    seed: Seed = D.seed,
+    recipe: RecipeName = DEFAULT_RECIPE,
+    changes: Changes = [],  # noqa: B006
+    seed: RecipeSeed = None,
     weights: Weights = None,
-    epochs_frozen: Frozen = D.epochs_frozen,
-    epochs_fine: Fine = D.epochs_fine,
-    passes: Passes = D.passes,
-    rendered: Rendered = D.rendered,
-    rendered_val: RenderedVal = D.rendered_val,
-    rendered_test: RenderedTest = D.rendered_test,
-    side_px: Side = D.side_px,
-    alpha: Alpha = D.alpha,
+    restart: Restart = False,
+    keep_cache: KeepCache = False,
     residue: Residue = list(D.residue),  # noqa: B006
 ) -> None:
-    """Train the float model: the head on frozen features, then the upper layers."""
+    """Train the float model by a recipe; goes on where the same command was interrupted."""
     from convert.pipeline import run_train
 
-    run_train(_job(context, data, work), weights)
+    run_train(_job(context, data, work), weights, restarts=restart, keeps_cache=keep_cache)
 
 
 @app.command()
@@ -121,11 +203,15 @@ def quantize(
     work: Work = WORK_DEFAULT,
     name: Name = NAME,
     bundle_version: Version = VERSION,
+    qat: Qat = QatMode.AUTO,
+    allow_undelegated: AllowUndelegated = False,
+    contamination: Contamination = RISK.contamination,
+    risk_confidence: RiskConfidence = RISK.confidence,
 ) -> None:
     """Make the int8 model, calibrate it, and write both as a candidate bundle into the work folder."""
     from convert.pipeline import run_quantize
 
-    run_quantize(_job(context, data, work), name, bundle_version)
+    run_quantize(_job(context, data, work), name, bundle_version, qat.value, allow_undelegated=allow_undelegated)
 
 
 @app.command()
@@ -139,13 +225,37 @@ def evaluate(
     seed: Seed = D.seed,
     rendered_test: RenderedTest = D.rendered_test,
     residue: Residue = list(D.residue),  # noqa: B006
+    has_corruptions: Annotated[
+        bool, typer.Option("--corruptions/--no-corruptions", help="Measure corrupted test photographs as well.")
+    ] = True,
+    is_float_only: Annotated[
+        bool, typer.Option("--float-only", help="Measure the float model alone; no bundle is needed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON instead of tables.")] = False,
 ) -> None:
-    """Measure the candidate on test photographs, simulated items and tray videos; Markdown goes to stdout."""
-    from convert.evaluate import markdown
-    from convert.pipeline import run_evaluate
+    """Measure the candidate on test photographs, simulated items and tray videos; Markdown goes to stdout.
 
-    metrics = run_evaluate(_job(context, data, work), bundle)
-    typer.echo(markdown(metrics), nl=False)
+    Figures, tables, the answer to every picture and plots are left in the work folder, unless --bundle is given.
+    """
+    from convert.pipeline import run_evaluate
+    from convert.tables import markdown
+
+    metrics = run_evaluate(
+        _job(context, data, work), bundle, has_corruptions=has_corruptions, is_float_only=is_float_only
+    )
+    typer.echo(json.dumps(metrics, indent=1) + "\n" if as_json else markdown(metrics), nl=False)
+
+
+@app.command()
+def report(
+    metrics: Annotated[
+        list[Path], typer.Argument(help="Files that `evaluate` wrote (metrics.json or --json), or work folders.")
+    ],
+) -> None:
+    """Several evaluated models side by side, as a Markdown table."""
+    from convert.report import load_run, side_by_side
+
+    typer.echo(side_by_side([load_run(path) for path in metrics]), nl=False)
 
 
 @app.command()
@@ -158,29 +268,84 @@ def package(context: typer.Context, work: Work = WORK_DEFAULT, output: Output = 
 
 
 @app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="Folder of the first bundle.")],
+    b: Annotated[Path, typer.Argument(help="Folder of the second bundle.")],
+    data: Data,
+    work: Work = WORK_DEFAULT,
+    images: Annotated[
+        Path | None, typer.Option("--images", help="Compare on this folder of class folders instead of a split.")
+    ] = None,
+    part: Annotated[Which, typer.Option("--part", help="Part of the split.")] = Which.TEST,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Split anew with this seed, instead of the work folder's split.")
+    ] = None,
+    residue: Residue = list(D.residue),  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON instead of tables.")] = False,
+) -> None:
+    """Show two bundles the same photographs: figures, their difference with a paired test, and what flipped."""
+    from convert.compare import compare as compare_bundles
+    from convert.comparison import markdown
+    from convert.picture_sets import from_folder, from_split
+
+    pictures = from_folder(images) if images else from_split(data, Workspace(work).split, part, seed)
+    found = compare_bundles(a, b, pictures, residue, seed or D.seed, _progress())
+    typer.echo(json.dumps(found, indent=1) + "\n" if as_json else markdown(found), nl=False)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    format_: Annotated[Format, typer.Option("--format", help="What to write.")],
+    folder: Annotated[
+        Path, typer.Option("--output", help="Folder of the export; an old export there is replaced in the end.")
+    ],
+    work: Work = WORK_DEFAULT,
+    converter: Annotated[
+        Path | None, typer.Option("--tfjs-converter", help="The program tensorflowjs_converter, for --format tfjs.")
+    ] = None,
+) -> None:
+    """Write the float model for other tools."""
+    from convert.pipeline import run_export
+
+    run_export(_job(context, Path(), work), format_, folder, converter)
+    typer.echo(folder)
+
+
+@app.command()
 def build(
     context: typer.Context,
     data: Data,
     work: Work = WORK_DEFAULT,
     output: Output = DEFAULT_OUTPUT,
-    seed: Seed = D.seed,
+    recipe: RecipeName = DEFAULT_RECIPE,
+    changes: Changes = [],  # noqa: B006
+    seed: RecipeSeed = None,
     weights: Weights = None,
-    epochs_frozen: Frozen = D.epochs_frozen,
-    epochs_fine: Fine = D.epochs_fine,
-    passes: Passes = D.passes,
-    rendered: Rendered = D.rendered,
-    rendered_val: RenderedVal = D.rendered_val,
-    rendered_test: RenderedTest = D.rendered_test,
-    side_px: Side = D.side_px,
-    alpha: Alpha = D.alpha,
+    restart: Restart = False,
+    keep_cache: KeepCache = False,
     residue: Residue = list(D.residue),  # noqa: B006
     name: Name = NAME,
     bundle_version: Version = VERSION,
+    qat: Qat = QatMode.AUTO,
+    allow_undelegated: AllowUndelegated = False,
+    contamination: Contamination = RISK.contamination,
+    risk_confidence: RiskConfidence = RISK.confidence,
 ) -> None:
     """Everything in one go: split, train, quantize, evaluate, package."""
     from convert.pipeline import run_all
 
-    run_all(_job(context, data, work), output, weights, name, bundle_version)
+    run_all(
+        _job(context, data, work),
+        output,
+        weights,
+        name,
+        bundle_version,
+        qat.value,
+        allow_undelegated=allow_undelegated,
+        restarts=restart,
+        keeps_cache=keep_cache,
+    )
     typer.echo(output)
 
 
@@ -219,14 +384,37 @@ def _fail(message: str, status: int) -> None:
 
 
 def _job(context: typer.Context, data: Path, work: Path) -> "Job":
-    """What a command works with; its parameters named like fields of Settings are the settings, the rest defaults."""
+    """What a command works with: a recipe gives the settings, elsewhere the parameters named like their fields."""
     from convert.pipeline import Job
+    from convert.recipe import load_recipe
 
     known = {field.name for field in fields(Settings)}
     chosen: dict[str, Any] = {name: value for name, value in context.params.items() if name in known}
     if "residue" in chosen:
         chosen["residue"] = tuple(chosen["residue"])
-    return Job(data, Workspace(work), Settings(**chosen), _progress(), _command())
+    recipe = None
+    if "recipe" in context.params:
+        recipe = load_recipe(*(context.params[name] for name in ("recipe", "changes", "seed")))
+    settings = Settings(**chosen) if recipe is None else recipe.settings(chosen["residue"])
+    _claim(context, work)
+    risk = RiskTarget(
+        context.params.get("contamination", RISK.contamination), context.params.get("risk_confidence", RISK.confidence)
+    )
+    return Job(data, Workspace(work), settings, _progress(), _command(), risk, recipe)
+
+
+def _claim(context: typer.Context, work: Path) -> None:
+    """Before any work: keep other runs out of the work folder until the end, and see that there is room to write."""
+    from edge.bundle import MANIFEST_NAME
+
+    if context.params.get("bundle") is None:
+        context.with_resource(claimed(work))
+        if "data" in context.params:
+            check_room(work, "--work")
+    output = context.params.get("output")
+    if output is not None:
+        refuse_foreign(output, MANIFEST_NAME, "--output")
+        check_room(output.parent, "--output")
 
 
 def _progress() -> Callable[[str], None]:
@@ -240,7 +428,7 @@ def _progress() -> Callable[[str], None]:
     return say
 
 
-_PATH_OPTIONS = {"--data", "--work", "--output", "--weights", "--bundle"}
+_PATH_OPTIONS = {"--data", "--work", "--output", "--weights", "--bundle", "--recipe", "--tfjs-converter"}
 
 
 def _command() -> str:

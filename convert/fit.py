@@ -108,9 +108,12 @@ class Fit:
         _compile(model, phase, self._recipe.loss.label_smoothing)
         average = MovingAverage([*model.trainable_variables, *part.statistics], self._recipe.average)
         others = _others(model, whole)
+        if self._is_resumed and progress.others:
+            # Dropout draws on from phase to phase.
+            self._restore(others, progress.others)
+        self._is_resumed = False
         if progress.epoch:
             self._restore(model.optimizer.variables, progress.optimizer)
-            self._restore(others, progress.others)
             self._restore(average.values, progress.average, is_array=True)
             average.values, average.steps = progress.average, progress.steps
         else:
@@ -138,7 +141,7 @@ class Fit:
         if self._is_patience_over():
             self._say(f"no better epoch in {self._recipe.patience}: the phase ends early")
         whole.set_weights(progress.best)
-        progress.optimizer, progress.others, progress.average, progress.steps = [], [], [], 0
+        progress.optimizer, progress.average, progress.steps = [], [], 0
         self._cache.forget(f"features-{number}-")
 
     def _is_patience_over(self) -> bool:

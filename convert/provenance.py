@@ -10,7 +10,16 @@ from convert.settings import Workspace
 from edge.bundle import Bundle
 from edge.errors import ConfigError
 
-__all__ = ["are_unseen", "check_candidate", "check_measured", "check_training", "measured", "read_step", "trained"]
+__all__ = [
+    "are_unseen",
+    "check_candidate",
+    "check_float",
+    "check_measured",
+    "check_training",
+    "measured",
+    "read_step",
+    "trained",
+]
 
 
 def trained(work: Workspace, split: Split, weights: str | None) -> dict[str, Any]:
@@ -42,6 +51,11 @@ def check_training(work: Workspace, split: Split, report: dict[str, Any], root: 
     if report.get("split_sha256") != sha256_of(work.split):
         raise ConfigError(f"{work.split} was changed since the training; run `edge-convert train` again")
     check_data(root, split)
+    check_float(work, report)
+
+
+def check_float(work: Workspace, report: dict[str, Any]) -> None:
+    """Raises: ConfigError if the float model is missing, or is not the one that `training.json` records."""
     if not work.float_model.is_file():
         raise ConfigError(f"{work.float_model} is missing; run `edge-convert train` first")
     found = sha256_of(work.float_model)
@@ -63,9 +77,13 @@ def check_candidate(bundle: Bundle, report: dict[str, Any]) -> None:
 
 
 def are_unseen(bundle: Bundle, split: Split) -> bool:
-    """True if the bundle was made from the same photographs, split alike: it never saw those of the test part."""
+    """True if the bundle was made from the same photographs, split alike: it never saw those of the test part.
+
+    The numbers of photographs are compared as well, for other ratios or another rule of grouping split differently.
+    """
     data = bundle.manifest.data
-    return (data.get("split_seed"), data.get("digest_sha256")) == (split.seed, split.digest)
+    found = data.get("split_seed"), data.get("digest_sha256"), data.get("photographs")
+    return found == (split.seed, split.digest, split.counts())
 
 
 def measured(bundle: Bundle) -> dict[str, Any]:

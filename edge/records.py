@@ -77,8 +77,8 @@ class Prediction(NamedTuple):
         probabilities: calibrated, one a label, sum 1.
         elapsed_s: processor-side time from frame to label, in seconds of the performance counter.
         energy: how much the model knows of what it saw, in units of its logits: temperature x log-sum-exp of the
-            logits over the temperature, the negative free energy of Liu et al. (NeurIPS 2020). It is low for what is
-            no waste; infinite, hence never too low, from a classifier that does not compute it.
+            logits over the temperature (the negative free energy of Liu et al., NeurIPS 2020) less the mean logit. It
+            is low for what is no waste; infinite, hence never too low, from a classifier that does not compute it.
     """
 
     t_s: float

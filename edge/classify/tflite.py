@@ -44,7 +44,7 @@ class TfliteClassifier:
         self._preprocess = Preprocessor(bundle.manifest.input.spec())
         output, self._temperature = bundle.manifest.output, bundle.manifest.temperature
         self._weights = _softmax_table(output.scale, self._temperature)
-        self._scale, self._zero_point = output.scale, output.zero_point
+        self._scale = output.scale
         self.is_delegated = has_delegate(self._interpreter)
         if not self.is_delegated:
             _log.warning("no delegate took the graph of %s: inference is many times slower", bundle.id.name)
@@ -85,7 +85,7 @@ class TfliteClassifier:
         total = sum(weights)
         probabilities = tuple([weight / total for weight in weights])
         # The weights are relative to the top logit, so that the log-sum-exp is the top logit and the log of their sum.
-        energy = (top - self._zero_point) * self._scale + self._temperature * math.log(total)
+        energy = (top - sum(logits) / len(logits)) * self._scale + self._temperature * math.log(total)
         return Prediction(t_s, self.labels, probabilities, time.perf_counter() - start_s, energy)
 
     def close(self) -> None:

@@ -32,11 +32,12 @@ def test_temperature_cools_overconfident_logits() -> None:
     assert losses[1] < losses[0]
 
 
-def test_energy_is_temperature_times_log_sum_exp() -> None:
+def test_energy_is_the_log_sum_exp_above_the_mean() -> None:
     logits = np.array([[1.0, 2.0, -0.5], [900.0, 0.0, 0.0]])
     found = energies(logits, 0.5)
-    assert found[0] == pytest.approx(0.5 * math.log(math.exp(2) + math.exp(4) + math.exp(-1)))
-    assert found[1] == pytest.approx(900.0)
+    assert found[0] == pytest.approx(0.5 * math.log(math.exp(2) + math.exp(4) + math.exp(-1)) - 2.5 / 3)
+    assert found[1] == pytest.approx(600.0)
+    assert energies(logits + 7.0, 0.5) == pytest.approx(found), "what is added to all logits says nothing"
 
 
 def test_the_energy_limit_rejects_at_most_two_percent_of_every_set() -> None:
@@ -96,7 +97,7 @@ def test_without_outliers_nothing_is_said_of_them() -> None:
 
 def test_what_the_energy_rejects_is_not_sent_to_the_recyclable_bin() -> None:
     known = evidence()
-    logits = np.concatenate([known.photographs, [[4.0, -9.0, -9.0]]])
+    logits = np.concatenate([known.photographs, [[1.0, 1.0, -2.0]]])
     targets = np.append(known.targets, 2)
     _, thresholds, report = calibrate(Evidence(logits, targets, {}, {}), LABELS, ("trash",), RiskTarget())
     assert report["risk"]["residue_sent"] == 0

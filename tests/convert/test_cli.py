@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import convert.cli
 import convert.pipeline
-from convert.settings import Settings
+from convert.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +33,9 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (("split", "--data", "/nowhere"), 2, "SORTER_DATA"),
         (("split", "--seed", "-1"), 2, "--seed"),
         (("build", "--data", "/nowhere"), 2, "SORTER_DATA"),
-        (("train", "--side", "100"), 2, "multiple of 32"),
+        (("quantize", "--contamination", "2"), 2, "--contamination is 2, expected a share between 0 and 1"),
+        (("train", "--set", "network.side_px=100"), 2, "multiple of 32"),
+        (("train", "--recipe", "our"), 2, "there is no recipe 'our'; take a YAML file or one of cnn,"),
         (("evaluate",), 2, "run `edge-convert split` first"),
         (("quantize",), 2, "run `edge-convert split` first"),
         (("package",), 2, "run `edge-convert quantize` first"),
@@ -57,12 +60,17 @@ def test_a_candidate_that_is_no_bundle_has_a_status_of_its_own(tmp_path: Path) -
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_options_become_settings_and_the_rest_keeps_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Settings] = []
-    monkeypatch.setattr(convert.pipeline, "run_train", lambda job, weights: seen.append(job.settings))
-    words = ["train", "--side", "96", "--alpha", "0.35", "--seed", "7", "--residue", "glass", "--residue", "paper"]
+def test_a_recipe_and_its_changes_become_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(convert.pipeline, "run_train", lambda job, weights, **options: seen.append((job, options)))
+    words = ["train", "--work", str(tmp_path / "work"), "--recipe", "cnn", "--set", "network.side_px=96", "--seed", "7"]
+    words += ["--residue", "glass", "--residue", "paper", "--restart"]
     convert.cli.app(words, standalone_mode=False)
-    assert seen == [Settings(seed=7, side_px=96, alpha=0.35, residue=("glass", "paper"))]
+    ((job, options),) = seen
+    assert job.recipe == load_recipe("cnn", ["network.side_px=96"], 7)
+    assert job.settings == job.recipe.settings(["glass", "paper"])
+    assert (job.settings.seed, job.settings.side_px, job.settings.augmentation) == (7, 96, "published")
+    assert options == {"restarts": True, "keeps_cache": False}
 
 
 def test_tensorflow_keeps_quiet_unless_it_is_asked_to_speak() -> None:

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.evaluate import markdown
 from convert.files import sha256_of, write_text
 from convert.metadata import ModelText, add_metadata
 from convert.package import Parts, candidate_parts, write_bundle
 from convert.pipeline import Job, run_evaluate, run_package, run_quantize, run_split, run_train
 from convert.provenance import measured, trained
 from convert.settings import Settings, Workspace
+from convert.tables import markdown
 from edge.bundle import Thresholds, load_bundle
 from edge.errors import ConfigError
 
