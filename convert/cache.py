@@ -18,6 +18,7 @@ import convert.augment
 import convert.corruptions
 import convert.dataset
 import convert.outliers
+import convert.photographs
 import convert.pictures
 import convert.rendered
 import edge.preprocess
@@ -37,6 +38,7 @@ _DRAWERS = (
     convert.corruptions,
     convert.dataset,
     convert.outliers,
+    convert.photographs,
     convert.pictures,
     convert.rendered,
     edge.preprocess,

@@ -125,7 +125,7 @@ def energies(logits: _Floats, at: float) -> _Floats:
     """How far the log-sum-exp of (N, labels) logits lies above their mean, (N,): low for what is no waste.
 
     The negative free energy of Liu, Wang, Owens & Li, "Energy-based Out-of-distribution Detection", NeurIPS 2020, less
-    the mean logit: the loss does not fix what is added to all logits alike, and what is left is, but for the temperature,
+    the mean logit: the loss does not fix what is added to all logits alike. What is left is, but for the temperature,
     the cross-entropy from the uniform distribution, which training with outliers makes small for them (Hendrycks,
     Mazeika & Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019). The same number as the device's
     `Prediction.energy`.

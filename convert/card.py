@@ -1,5 +1,6 @@
 """CARD.md: what a bundle is, for people."""
 
+import math
 from typing import Any
 
 from convert.calibrate import describe
@@ -124,8 +125,11 @@ def _share_lines(found: Any) -> list[str]:
     """How dirty the recyclable bin is at most where residue is rarer or more frequent than in the photographs."""
     if not isinstance(found, dict) or not all(_is_plain(value) for value in found.values()) or not found:
         return []
-    shares = [f"{float(bound):.1%} at {float(share):.0%}" for share, bound in found.items()]
-    return [f"Where residue has another share of the items, the contamination is at most {', '.join(shares)} of it."]
+    shares = [f"{math.ceil(float(bound) * 1e3) / 1e3:.1%} at {float(share):.0%}" for share, bound in found.items()]
+    return [
+        f"Where residue has another share of the items, the contamination is at most {', '.join(shares)} of it "
+        "(limits of this level alone, not corrected for its choice)."
+    ]
 
 
 def _outlier_lines(found: Any) -> list[str]:

@@ -23,7 +23,7 @@ from convert.lock import claimed
 from convert.recipe import DEFAULT_RECIPE
 from convert.risk import RiskTarget
 from convert.settings import Settings, Workspace
-from edge.errors import SorterError
+from edge.errors import ConfigError, SorterError
 
 if TYPE_CHECKING:
     from convert.pipeline import Job
@@ -240,6 +240,12 @@ def evaluate(
     from convert.pipeline import run_evaluate
     from convert.tables import markdown
 
+    if bundle is None:
+        # The candidate has these from its training.
+        for name, option in (("seed", "--seed"), ("rendered_test", "--rendered-test"), ("residue", "--residue")):
+            source = context.get_parameter_source(name)
+            if source is not None and source.name == "COMMANDLINE":
+                raise ConfigError(f"{option} goes with --bundle; of the candidate it was set when it was trained")
     metrics = run_evaluate(
         _job(context, data, work), bundle, has_corruptions=has_corruptions, is_float_only=is_float_only
     )
@@ -440,5 +446,8 @@ def _command() -> str:
             word = f"{option}={Path(value).name}"
         elif Path(word).is_absolute():
             word = Path(word).name
+        elif equals and Path(value).is_absolute():
+            # The value of --set KEY=FILE.
+            word = f"{option}={Path(value).name}"
         words.append(word)
     return " ".join(["python -m convert", *words])

@@ -242,7 +242,10 @@ def _is_unseen(bundle: Bundle, pictures: Pictures) -> bool | None:
 def _notes(bundles: tuple[Bundle, Bundle], pictures: Pictures) -> list[str]:
     notes = []
     if bundles[0].id.sha256 == bundles[1].id.sha256:
-        notes.append("the model files are the same, byte for byte: only what the manifests say can make a difference")
+        notes.append(
+            "the model files are the same, byte for byte: routes and labels here are those without thresholds, "
+            "so only temperature and labels of the manifests can make a difference"
+        )
     if pictures.part is Which.ALL:
         notes.append("the photographs that training used are among these: the figures are no estimate for new ones")
     if pictures.part is Which.VAL:

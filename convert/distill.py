@@ -14,13 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.batches import Shown
+from convert.files import sha256_of
 from convert.network import to_real
 from convert.pictures import Example, chunks
+from convert.provenance import read_step
 from convert.recipe import Distillation
 from convert.scores import softmax
+from convert.settings import Workspace
 from edge.errors import ConfigError
 
-__all__ = ["Teacher", "open_teacher"]
+__all__ = ["Teacher", "check_teacher", "open_teacher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Teacher:
 
         bodies = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
         if len(bodies) != 1:
-            raise ConfigError("the teacher is no model of `edge-convert train`; check --teacher")
+            raise ConfigError("the teacher is no model of `edge-convert train`; check distill.teacher in the recipe")
         return bodies[0]
 
     def logits(self, examples: Sequence[Example]) -> Iterator[npt.NDArray[np.float32]]:
@@ -68,7 +71,28 @@ def open_teacher(path: Path, plan: Distillation, labels: int) -> Teacher:
     try:
         model = keras.models.load_model(path, compile=False)
     except (OSError, ValueError, KeyError) as exc:
-        raise ConfigError(f"teacher {path} is no Keras model ({str(exc).splitlines()[0]}); check --teacher") from exc
+        raise ConfigError(
+            f"teacher {path} is no Keras model ({str(exc).splitlines()[0]}); train it first, or pass "
+            "--set distill.teacher=FILE"
+        ) from exc
     if model.output.shape[-1] != labels:
         raise ConfigError(f"teacher {path} knows {model.output.shape[-1]} labels, the data has {labels}")
     return Teacher(model, plan)
+
+
+def check_teacher(path: Path, work: Workspace) -> None:
+    """A teacher must have learned from the same split, or it teaches what it saw of the test photographs.
+
+    Args:
+        path: its float model, in the work folder that it was trained in.
+        work: where the student is trained.
+    Raises: ConfigError if it lies where the student will, or was trained on another split, or does not say on which.
+    """
+    if path.resolve() == work.float_model.resolve():
+        raise ConfigError(f"teacher {path} would be replaced by its student; pass another --work")
+    report = read_step(path.with_name(work.training.name), "train")
+    if report.get("split_sha256") != sha256_of(work.split):
+        raise ConfigError(
+            f"teacher {path} was trained on another split than {work.split}: it may have seen the test photographs; "
+            "split with the same seed and ratios, or train the teacher again"
+        )

@@ -157,7 +157,7 @@ def _links(kept: Sequence[Listed], looks: Sequence[Looks]) -> list[list[tuple[in
         for first, second in neighbours([_plain(photo) for photo in kept])
         if alike(looks[first], looks[second]) >= ALIKE
     ]
-    return [identical, near, numbered]
+    return [identical, near, [*near, *numbered]]
 
 
 def _across(kept: Sequence[Listed], links: Sequence[tuple[int, int]]) -> list[tuple[Listed, Listed]]:

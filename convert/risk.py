@@ -152,12 +152,12 @@ def describe(report: dict[str, Any]) -> str:
         )
     text = (
         f"Of {report['sent']} validation photographs sent to the recyclable bin {report['residue_sent']} are residue "
-        f"({report['contamination']:.2%}, at most {report['bound']:.2%} with {report['confidence']:.0%} confidence, if "
-        f"residue is as frequent as there); {report['recyclables_given_up']:.1%} of the recyclables are given up."
+        f"({report['contamination']:.2%}; at most {report['bound']:.2%} by the limit of this level alone, not "
+        f"corrected for its choice); {report['recyclables_given_up']:.1%} of the recyclables are given up."
     )
     if report["target_met"]:
-        return f"{text} Wanted: {wanted}."
-    return f"{text} **The wanted {wanted} is reached at no threshold with these photographs.**"
+        return f"{text} At most {wanted} holds, if residue is as frequent as there."
+    return f"{text} **At most {wanted} is not shown by these photographs.**"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from convert.cache import ArrayCache, drawing_key
 from convert.checkpoint import load_progress
 from convert.curves import draw_curves, gaps
 from convert.dataset import Split
-from convert.distill import open_teacher
+from convert.distill import check_teacher, open_teacher
 from convert.files import replacing, sha256_of
 from convert.fit import Fit, checks_of
 from convert.network import build_network
@@ -58,9 +58,11 @@ def train(
     key = training_key(split, recipe, weights)
     progress = None if restarts else load_progress(work.checkpoint, key)
     keras.utils.set_random_seed(recipe.seed)
-    teacher = None
+    teacher, teacher_hash = None, None
     if recipe.distill is not None:
         teacher = open_teacher(Path(recipe.distill.teacher), recipe.distill, len(split.labels))
+        check_teacher(Path(recipe.distill.teacher), work)
+        teacher_hash = _hash_of(Path(recipe.distill.teacher))
     network = build_network(recipe, len(split.labels), weights, None if teacher is None else teacher.body)
     say(f"recipe {recipe.name}: {_device_line()}")
     if weights is None and recipe.network.family in BACKBONES:
@@ -97,9 +99,13 @@ def train(
     with replacing(work.float_model) as partial:
         network.whole.save(partial)
     draw_curves(history, recipe.name, work.curves, say)
+    described = recipe.model_dump(mode="json")
+    if recipe.distill is not None:
+        # Where it lay is this machine's own; the hash says which it was.
+        described["distill"]["teacher"] = Path(recipe.distill.teacher).name
     return {
-        "recipe": recipe.model_dump(mode="json"),
-        "teacher_sha256": None if recipe.distill is None else _hash_of(Path(recipe.distill.teacher)),
+        "recipe": described,
+        "teacher_sha256": teacher_hash,
         "settings": asdict(settings),
         "backend": keras.backend.backend(),
         "class_weights": {label: round(float(one), 3) for label, one in zip(split.labels, weight, strict=True)},

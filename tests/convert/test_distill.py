@@ -1,12 +1,16 @@
 """A teacher's opinion as part of the target."""
 
+import json
+
 import numpy as np
 import pytest
 
 from convert.batches import NO_WASTE, show
-from convert.distill import Teacher, open_teacher
+from convert.distill import Teacher, check_teacher, open_teacher
+from convert.files import sha256_of
 from convert.pictures import Example
 from convert.recipe import Distillation, Loss
+from convert.settings import Workspace
 from edge.errors import ConfigError
 
 
@@ -57,3 +61,40 @@ def test_a_teacher_is_a_model_of_train(tmp_path):
     path.write_bytes(b"damaged")
     with pytest.raises(ConfigError, match="no Keras model"):
         open_teacher(path, plan, 2)
+
+
+def teacher_folder(folder, split_text):
+    folder.mkdir()
+    (folder / "split.json").write_text(split_text)
+    (folder / "float.keras").write_bytes(b"weights")
+    record = {"split_sha256": sha256_of(folder / "split.json")}
+    (folder / "training.json").write_text(json.dumps(record))
+    return folder / "float.keras"
+
+
+@pytest.mark.parametrize(
+    ("split_text", "sentence"),
+    [("one", None), ("another", "trained on another split")],
+)
+def test_a_teacher_must_not_have_seen_the_test_photographs(tmp_path, split_text, sentence):
+    teacher = teacher_folder(tmp_path / "wide", "one")
+    teacher_folder(tmp_path / "narrow", split_text)
+    if sentence is None:
+        check_teacher(teacher, Workspace(tmp_path / "narrow"))
+        return
+    with pytest.raises(ConfigError, match=sentence):
+        check_teacher(teacher, Workspace(tmp_path / "narrow"))
+
+
+def test_a_student_does_not_replace_its_teacher(tmp_path):
+    teacher = teacher_folder(tmp_path / "wide", "one")
+    with pytest.raises(ConfigError, match="replaced by its student"):
+        check_teacher(teacher, Workspace(tmp_path / "wide"))
+
+
+def test_a_teacher_without_a_record_is_refused(tmp_path):
+    teacher = teacher_folder(tmp_path / "wide", "one")
+    (tmp_path / "wide" / "training.json").unlink()
+    teacher_folder(tmp_path / "narrow", "one")
+    with pytest.raises(ConfigError, match=r"training\.json"):
+        check_teacher(teacher, Workspace(tmp_path / "narrow"))

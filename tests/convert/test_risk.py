@@ -67,7 +67,7 @@ def test_the_laxest_level_before_the_first_that_fails_is_taken() -> None:
     assert report["target_met"]
     assert report["bound"] <= 0.02 < report["stopped_at"]["bound"]
     assert report["stopped_at"]["level"] == 0.6
-    assert "1 are residue (0.28%, at most 1.35% with 95% confidence" in describe(report)
+    assert "1 are residue (0.28%; at most 1.35% by the limit of this level alone" in describe(report)
 
 
 def test_a_later_level_that_would_pass_again_is_not_reached() -> None:
@@ -82,7 +82,7 @@ def test_a_target_that_is_missed_is_said_and_the_smallest_bound_is_taken() -> No
     assert level == 0.71, "90 clean ones bound best, and of levels that do the same the laxest is taken"
     assert 1 - report["recyclables_given_up"] >= LEAST_KEPT
     assert not report["target_met"]
-    assert "**The wanted 2.00% at 95% confidence is reached at no threshold" in describe(report)
+    assert "**At most 2.00% at 95% confidence is not shown" in describe(report)
 
 
 def test_a_level_that_gives_up_too_much_is_not_taken_for_its_bound() -> None:
