@@ -1,6 +1,7 @@
 """A whole int8 classifier of a few hundred bytes, built without TensorFlow."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import flatbuffers
@@ -82,3 +83,11 @@ def tiny_model() -> Callable[..., bytes]:
 @pytest.fixture
 def labels() -> tuple[str, ...]:
     return LABELS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_works() -> Iterator[None]:
+    """A shell that runs the tests in the background has SIGINT ignored, and so would every process they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

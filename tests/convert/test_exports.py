@@ -134,6 +134,7 @@ def test_keras_and_savedmodel_compute_the_same_after_loading(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["float.keras", "keras", "savedmodel"]
 
 
+@pytest.mark.convert
 def test_tensorflow_js_is_written_by_its_own_converter(source: Source, converter: Path, tmp_path: Path) -> None:
     export(source, Format.TFJS, tmp_path / "web", converter, lambda line: None)
     names = {path.name for path in (tmp_path / "web").iterdir()}
@@ -141,6 +142,7 @@ def test_tensorflow_js_is_written_by_its_own_converter(source: Source, converter
     assert "loadGraphModel" in (tmp_path / "web" / "README.md").read_text()
 
 
+@pytest.mark.convert
 @pytest.mark.parametrize(
     ("action", "message"),
     [("sys.exit('no module named six')", "no module named six"), ("pass", "it says nothing")],
