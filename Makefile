@@ -54,7 +54,7 @@ test-edge: setup
 	$(BIN)/pytest -m 'not convert'
 
 test-convert: setup-convert
-	$(CONVERT_BIN)/pytest tests/convert
+	$(CONVERT_BIN)/pytest tests/convert -m convert
 
 check: setup  ## formatting, lint, types, import layers, schema; changes no file
 	$(BIN)/ruff format --check .

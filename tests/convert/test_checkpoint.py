@@ -175,6 +175,7 @@ def test_an_array_is_whole_or_not_there(tmp_path: Path) -> None:
         write_array(tmp_path / "a.npy", iter([np.ones((2, 3))]), 4)
 
 
+@pytest.mark.convert
 def test_curves_show_the_gap(tmp_path: Path) -> None:
     row = {"train_loss": 0.1, "train_accuracy": 0.99, "photos_loss": 0.4, "photos_accuracy": 0.9}
     history = [{"phase": phase, "epoch": epoch, **row} for phase in (1, 2) for epoch in range(2)]

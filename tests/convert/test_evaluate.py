@@ -82,6 +82,7 @@ def test_a_float_model_alone_is_measured_on_every_set(found: Evaluation) -> None
     assert {row["set"] for row in found.rows} == {"test", "val", "rendered"}
 
 
+@pytest.mark.convert
 def test_the_work_folder_holds_figures_tables_answers_and_plots(found: Evaluation, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     work = Workspace(tmp_path / "work")

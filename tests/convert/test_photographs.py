@@ -14,6 +14,7 @@ from edge.errors import ConfigError
 from tests.photo_rig import draw_object
 
 Image = pytest.importorskip("PIL.Image")
+pytestmark = pytest.mark.convert
 
 SCENE = draw_object(1, 80, 60)
 
