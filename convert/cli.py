@@ -32,7 +32,7 @@ __all__ = ["app", "main"]
 
 DEFAULT_DATA = "../shared/data"
 DEFAULT_OUTPUT = Path("models/waste-mobilenetv2")
-NAME, VERSION = "waste-mobilenetv2", "0.2.0"
+NAME, VERSION = "waste-mobilenetv2", "0.3.0"
 INTERRUPTED = 130
 D = Settings()
 RISK = RiskTarget()

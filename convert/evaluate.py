@@ -76,7 +76,7 @@ def measure(
 ) -> Measured:
     """Run both models over the same examples; the int8 one through the device's preprocessing and interpreter."""
     targets = np.array([bundle.labels.index(example.label) for example in examples])
-    side = bundle.manifest.input.shape[1]
+    source = bundle.manifest.input
     raw: list[list[int]] = []
     floats: list[npt.NDArray[Any]] = []
     waiting: list[npt.NDArray[np.uint8]] = []
@@ -85,7 +85,7 @@ def measure(
         raw.append(classifier.logits(image))
         if float_model is None:
             continue
-        waiting.append(resize_rgb(image, side, side))
+        waiting.append(resize_rgb(image, *source.shape[1:3], source.resize))
         if len(waiting) == 64 or number == len(examples) - 1:
             floats.append(np.asarray(float_model.predict_on_batch(float_input(float_model, np.stack(waiting)))))
             waiting = []

@@ -13,7 +13,7 @@ from convert.quiet import quiet
 from convert.scores import binary_scores, label_scores, softmax
 from edge.classify.interpreters import open_interpreter
 from edge.errors import BundleError
-from edge.preprocess import InputSpec
+from edge.preprocess import RESIZE, InputSpec
 
 __all__ = [
     "FORMATS",
@@ -86,6 +86,7 @@ def _table(source: dict[str, Any]) -> npt.NDArray[Any]:
     spec = InputSpec(
         height=int(source["shape"][1]),
         width=int(source["shape"][2]),
+        resize=RESIZE,
         dtype=np.dtype(source["dtype"]).name,
         mean=MEAN,
         std=STD,

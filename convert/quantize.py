@@ -20,6 +20,7 @@ from convert.settings import Settings
 from edge.bundle import InputTensor, OutputTensor
 from edge.classify.interpreters import open_interpreter
 from edge.errors import BundleError, ConfigError
+from edge.preprocess import RESIZE
 
 __all__ = ["describe", "is_wholly_delegated", "load_float", "quantize", "representative_pictures", "tensors"]
 
@@ -92,7 +93,7 @@ def tensors(model: bytes) -> tuple[InputTensor, OutputTensor]:
         "dtype": np.dtype(inputs[0]["dtype"]).name,
         "colour": "rgb",
         "crop": "full",
-        "resize": "linear",
+        "resize": RESIZE,
         "mean": MEAN,
         "std": STD,
         "scale": float(in_scale),

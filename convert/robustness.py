@@ -22,7 +22,7 @@ from convert.intervals import Figure, draw, intervals
 from convert.intervals import Path as FigurePath
 from convert.pictures import THREADS
 from convert.scores import ratio, residue_mass, softmax
-from edge.bundle import Bundle
+from edge.bundle import Bundle, InputTensor
 from edge.classify.tflite import TfliteClassifier
 from edge.preprocess import resize_rgb
 from edge.records import BgrImage
@@ -57,9 +57,9 @@ def corrupted_logits(
 ) -> npt.NDArray[np.float64]:
     """Real logits of every photograph in every cell: (kinds, severities, N, labels)."""
     classifier = TfliteClassifier(bundle, runtime="litert", threads=1)
-    side, output = bundle.manifest.input.shape[1], bundle.manifest.output
+    output = bundle.manifest.output
     raw = np.zeros((len(photos), len(KINDS) * len(SEVERITIES), len(bundle.labels)))
-    for place, pictures in enumerate(_drawn(root, photos, side, seed)):
+    for place, pictures in enumerate(_drawn(root, photos, bundle.manifest.input, seed)):
         raw[place] = [classifier.logits(picture) for picture in pictures]
         if (place + 1) % EVERY == 0 or place + 1 == len(photos):
             say(f"corruptions: {place + 1} of {len(photos)} photographs, {len(pictures)} times each")
@@ -67,7 +67,7 @@ def corrupted_logits(
     return real.reshape(len(photos), len(KINDS), len(SEVERITIES), -1).transpose(1, 2, 0, 3)
 
 
-def _drawn(root: Path, photos: Sequence[Photo], side: int, seed: int) -> Iterator[list[BgrImage]]:
+def _drawn(root: Path, photos: Sequence[Photo], source: InputTensor, seed: int) -> Iterator[list[BgrImage]]:
     """The corrupted pictures of one photograph after another, drawn some photographs ahead."""
     threads_before = cv2.getNumThreads()
     cv2.setNumThreads(1)
@@ -75,7 +75,7 @@ def _drawn(root: Path, photos: Sequence[Photo], side: int, seed: int) -> Iterato
     try:
         waiting: list[Future[list[BgrImage]]] = []
         for photo in photos:
-            waiting.append(pool.submit(_corrupted, root, photo, side, seed))
+            waiting.append(pool.submit(_corrupted, root, photo, source, seed))
             if len(waiting) > AHEAD:
                 yield waiting.pop(0).result()
         while waiting:
@@ -85,7 +85,7 @@ def _drawn(root: Path, photos: Sequence[Photo], side: int, seed: int) -> Iterato
         cv2.setNumThreads(threads_before)
 
 
-def _corrupted(root: Path, photo: Photo, side: int, seed: int) -> list[BgrImage]:
+def _corrupted(root: Path, photo: Photo, source: InputTensor, seed: int) -> list[BgrImage]:
     """Every kind and severity of a photograph, BGR at the size of the input: as the device resizes, but kept small."""
     image = load_photo(root, photo)
     file = zlib.crc32(photo.file.encode())
@@ -93,7 +93,7 @@ def _corrupted(root: Path, photo: Photo, side: int, seed: int) -> list[BgrImage]
     for kind in KINDS:
         for severity in SEVERITIES:
             rng = np.random.default_rng([seed, 12, file, zlib.crc32(kind.encode()), severity])
-            rgb = resize_rgb(corrupt(image, kind, severity, rng), side, side)
+            rgb = resize_rgb(corrupt(image, kind, severity, rng), *source.shape[1:3], source.resize)
             pictures.append(np.ascontiguousarray(rgb[..., ::-1]))
     return pictures
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import BundleError
-from edge.preprocess import InputSpec
+from edge.preprocess import InputSpec, Resize
 from edge.records import ModelId
 
 __all__ = ["Bundle", "Golden", "InputTensor", "Manifest", "OutputTensor", "Thresholds", "load_bundle"]
@@ -36,7 +36,7 @@ class InputTensor(_Strict):
     dtype: Literal["int8", "uint8"]
     colour: Literal["rgb"]
     crop: Literal["full"] = Field(description="full: the whole picture, whatever its aspect")
-    resize: Literal["linear"]
+    resize: Resize = Field(description="linear: from every row; thinned_linear: from every k-th one")
     mean: float = Field(description="pixel value that stands for 0.0")
     std: float = Field(gt=0, description="pixel steps of one real unit")
     scale: float = Field(gt=0)
@@ -47,6 +47,7 @@ class InputTensor(_Strict):
         return InputSpec(
             height=self.shape[1],
             width=self.shape[2],
+            resize=self.resize,
             dtype=self.dtype,
             mean=self.mean,
             std=self.std,

@@ -1,6 +1,7 @@
 """From a picture to the input tensor: the fast paths equal the definition, and odd pictures are refused."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import SourceError
-from edge.preprocess import FRAME_SIDE_PX, InputSpec, Preprocessor, check_image, fit_frame, resize_rgb
+from edge.preprocess import FRAME_SIDE_PX, RESIZE, InputSpec, Preprocessor, Resize, check_image, fit_frame, resize_rgb
 from tests.scenes import picture
 
 MOBILENET = {"mean": 127.5, "std": 127.5}
@@ -17,6 +18,7 @@ MOBILENET = {"mean": 127.5, "std": 127.5}
 
 def spec(dtype: str = "int8", scale: float = 1 / 127.5, zero_point: int = -1, **changes: Any) -> InputSpec:
     fields: dict[str, Any] = {"height": 24, "width": 32, "dtype": dtype, "scale": scale, "zero_point": zero_point}
+    fields["resize"] = RESIZE
     return InputSpec(**(fields | MOBILENET | changes))
 
 
@@ -75,17 +77,30 @@ def test_red_stays_red():
     height=st.integers(1, 200),
     seed=st.integers(0, 100),
     which=st.sampled_from([spec for spec, _ in SPECS]),
+    resize=st.sampled_from(get_args(Resize)),
 )
 @settings(max_examples=60, deadline=None)
 def test_any_size_goes_through_one_linear_resize_of_the_whole_picture(
-    width: int, height: int, seed: int, which: InputSpec
+    width: int, height: int, seed: int, which: InputSpec, resize: Resize
 ):
+    which = replace(which, resize=resize)
     image = picture(seed, width, height)
     before = image.copy()
-    resized = cv2.resize(image, (which.width, which.height), interpolation=cv2.INTER_LINEAR)
+    step = max(1, height // which.height) if resize == "thinned_linear" else 1
+    rows = np.ascontiguousarray(image[step // 2 :: step])
+    assert len(rows) >= min(height, which.height), "no row that the input has room for is left out"
+    resized = cv2.resize(rows, (which.width, which.height), interpolation=cv2.INTER_LINEAR)
     assert np.array_equal(Preprocessor(which)(image)[0], defined(resized[:, :, ::-1], which))
-    assert np.array_equal(resize_rgb(image, which.height, which.width), resized[:, :, ::-1])
+    assert np.array_equal(resize_rgb(image, which.height, which.width, resize), resized[:, :, ::-1])
     assert np.array_equal(image, before), "the picture belongs to others"
+
+
+@pytest.mark.parametrize("height", [224, 240, 447, 448, 480, 481, 720, 1080])
+def test_a_picture_thinned_out_lies_where_the_whole_one_does(height: int):
+    ramp = np.repeat(np.linspace(0, 255, height).astype(np.uint8)[:, None, None], 3, axis=2).repeat(224, axis=1)
+    whole = resize_rgb(ramp, 224, 224, "linear").astype(int)
+    thinned = resize_rgb(ramp, 224, 224, "thinned_linear").astype(int)
+    assert np.abs(whole - thinned).max() <= 2, "a shift of one row in 224 is 1.1 grey levels"
 
 
 def test_the_tensor_is_reused_and_holds_nothing_of_the_picture_before():
