@@ -141,6 +141,7 @@ class Machine(NamedTuple):
 
 
 Step = tuple[Machine, tuple[Command, ...]]
+_CLASSIFY = (ClassifyFrame(),)
 
 
 def advance(machine: Machine, event: Input, now_s: float) -> Step:
@@ -199,6 +200,10 @@ def _forget_item(machine: Machine) -> Machine:
 def _track(machine: Machine, presence: Presence) -> Machine:
     """Follow motion and emptiness in every state, so that the gate's own motion costs the next item no time."""
     t_s = presence.t_s
+    is_at_rest = presence.is_lit and presence.is_occupied and not presence.is_moving and not presence.is_disturbed
+    if is_at_rest and machine.state is State.VOTING and machine.occupied_since_s is not None:
+        # As in the frame before: nothing of what is followed here changes.
+        return machine
     is_empty = presence.is_lit and not presence.is_occupied and not presence.is_disturbed
     frames = machine.empty_frames + 1 if is_empty else 0
     since_s = (machine.empty_since_s if machine.empty_since_s is not None else t_s) if is_empty else None
@@ -238,7 +243,7 @@ def _seen(machine: Machine, presence: Presence, now_s: float) -> Step:
     if machine.state is State.SETTLING:
         machine = _settle(machine, presence, now_s)
     if machine.state is State.VOTING:
-        return machine, (ClassifyFrame(),)
+        return machine, _CLASSIFY
     return machine, ()
 
 

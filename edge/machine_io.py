@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge.records import GateReport, Prediction, Presence
 
@@ -35,15 +35,13 @@ class Started:
     """The program is up; the gate's position is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A frame was looked at."""
 
     presence: Presence
 
 
-@dataclass(frozen=True, slots=True)
-class Voted:
+class Voted(NamedTuple):
     """A frame was classified, as asked for by `ClassifyFrame`."""
 
     prediction: Prediction

@@ -36,6 +36,7 @@ TICK_S = 0.01
 """The loop's period while the gate moves."""
 IDLE_S = 0.1
 """Longest wait for a frame, so that a request to stop is seen."""
+_TICK = Tick()
 
 
 class Watcher(Protocol):
@@ -138,7 +139,7 @@ class Runtime:
         if self._is_ticking() and now_s >= self._next_tick_s:
             self._next_tick_s = now_s + TICK_S
             self._tick_gate(now_s)
-        self._step(Tick(), now_s)
+        self._step(_TICK, now_s)
 
     def _tick_gate(self, now_s: float) -> None:
         report = self._parts.gate.tick(now_s)

@@ -34,8 +34,11 @@ NOISE_SIGMAS = 5.0
 """A change must also stand so many standard deviations above the picture's own noise."""
 SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
-SAME_FRAMES = 4
-"""Frames in a row that may go unlooked at, so that what creeps away without a motion is noticed all the same."""
+STILL_PLACES = 9
+"""So many of the 4800 may differ from a still picture for it to be still: the tails of the noise, two thousandths of
+the tray, where a motion is twelve."""
+STILL_LIGHT = 0.03
+"""Share by which the light may differ in a still picture, as it flickers."""
 TEXTURE_CELLS = (9, 9)
 TEXTURE_SHARE = 0.45
 """A mean over many places is so much surer than a single one."""
@@ -91,40 +94,44 @@ class LocalContrastDetector:
         self._quiet_frames = 0
         self._averaged_frames = 0
         self._former: _Reference | None = None
-        self._same_frames = 0
-        self._covered = 0.0
+        self._still: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], Presence] | None = None
         self._is_occupied = False
         self._previous: tuple[float, Plane] | None = None
 
     def observe(self, frame: Frame, *, may_learn: bool) -> Presence:
         """Look at one frame; see `ports.PresenceDetector`."""
-        thumb = _thumbnail(frame.image)
+        grey = _thumbnail(frame.image)
+        if self._still is not None:
+            seen, limits, presence = self._still
+            if np.count_nonzero(cv2.absdiff(grey, seen) > limits) <= STILL_PLACES:
+                # As the still picture that was looked at: what covered the tray still does. These are the frames that
+                # are voted on.
+                return presence._replace(t_s=frame.t_s)
+            self._still = None
+        return self._look(frame.t_s, grey, may_learn=may_learn)
+
+    def _look(self, t_s: float, grey: npt.NDArray[np.uint8], *, may_learn: bool) -> Presence:
+        thumb = grey.astype(np.float32)
         if float(cv2.mean(thumb)[0]) < self._config.dark_level:
             self._previous = None
             self._quiet_frames = 0
-            return Presence(frame.t_s, False, False, False, False, 0.0, 0.0)
+            return Presence(t_s, False, False, False, False, 0.0, 0.0)
         light = _light(thumb)
         contrast = thumb - light
         motion, noise = self._motion(light, contrast)
         is_moving = motion > self._config.moving_share
         if is_moving:
             self._averaged_frames = 0
-        if self._is_occupied and motion == 0.0 and not self._is_provisional and self._same_frames < SAME_FRAMES:
-            # Not one place changed: what covered the tray still does. These are the frames that are voted on.
-            self._same_frames += 1
-        else:
-            self._same_frames = 0
-            self._covered = self._cover(thumb, light, contrast, noise, is_moving)
-        cover = self._covered
+        cover = self._cover(thumb, light, contrast, noise, is_moving)
         limit = self._config.empty_cover if self._is_occupied else self._config.occupied_cover
         was_occupied, self._is_occupied = self._is_occupied, cover > limit
         if was_occupied and not self._is_occupied and self._former is None:
             self._is_provisional = False
         if may_learn and cover <= self._config.empty_cover and not is_moving and self._previous is not None:
-            self._learn(thumb, frame.t_s - self._previous[0])
-        self._previous = (frame.t_s, contrast / light)
-        return Presence(
-            t_s=frame.t_s,
+            self._learn(thumb, t_s - self._previous[0])
+        self._previous = (t_s, contrast / light)
+        presence = Presence(
+            t_s=t_s,
             is_lit=True,
             is_occupied=self._is_occupied,
             is_moving=is_moving,
@@ -132,9 +139,17 @@ class LocalContrastDetector:
             cover=cover,
             motion=motion,
         )
+        if self._is_occupied and motion == 0.0 and not self._is_provisional:
+            limits = np.minimum(STILL_LIGHT * thumb + self._bar(noise), 255.0).astype(np.uint8)
+            self._still = (grey, limits, presence)
+        return presence
+
+    def _bar(self, noise: float) -> float:
+        """Grey levels by which a place must change between frames of so much noise."""
+        return max(self._config.contrast, NOISE_SIGMAS * noise)
 
     def _motion(self, light: Plane, contrast: Plane) -> tuple[float, float]:
-        """Share of the tray that changed since the last frame, and the standard deviation of the picture's noise."""
+        """Share of the tray that changed since the last look, and the noise's standard deviation."""
         if self._previous is None:
             return 1.0, 0.0
         change = np.asarray(cv2.absdiff(contrast, self._previous[1] * light))
@@ -143,7 +158,7 @@ class LocalContrastDetector:
         # The median is noise only while most of the picture is at rest; a picture full of motion must not
         # raise its own bar.
         noise = min(float(np.partition(sample, middle)[middle]) * SIGMA_OF_MAD, self._config.contrast)
-        return _share(change > max(self._config.contrast, NOISE_SIGMAS * noise)), noise
+        return _share(change > self._bar(noise)), noise
 
     def _cover(self, thumb: Plane, light: Plane, contrast: Plane, noise: float, is_moving: bool) -> float:
         reference = self._reference
@@ -183,13 +198,13 @@ class LocalContrastDetector:
         self._reference = _Reference(average, light, average - light)
 
 
-def _thumbnail(image: BgrImage) -> Plane:
+def _thumbnail(image: BgrImage) -> npt.NDArray[np.uint8]:
     """Grey thumbnail from the green plane of every few pixels: the cheapest grey there is."""
     height, width = image.shape[:2]
     step = max(1, min(height // (2 * THUMB_HEIGHT), width // (2 * THUMB_WIDTH)))
     green = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
     # Halving both sides is OpenCV's fastest average, and takes half of the noise away.
-    return cv2.resize(green, (THUMB_WIDTH, THUMB_HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(cv2.resize(green, (THUMB_WIDTH, THUMB_HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _texture(contrast: Plane) -> Plane:

@@ -234,3 +234,51 @@ def test_nothing_is_learnt_unless_it_is_allowed():
             rig.tray.surface = (1 - share) * fine + share * (2 * fine - blank)
             covers.append(rig.look(may_learn=may_learn)[0].cover)
         assert (covers[-1] > 0.002) is not may_learn
+
+
+@pytest.fixture
+def looks(monkeypatch) -> list[float]:
+    """Times of the frames that were looked at as a whole."""
+    times: list[float] = []
+    whole = LocalContrastDetector._look
+
+    def look(self: LocalContrastDetector, t_s: float, *args: Any, **kwargs: Any) -> Presence:
+        times.append(t_s)
+        return whole(self, t_s, *args, **kwargs)
+
+    monkeypatch.setattr(LocalContrastDetector, "_look", look)
+    return times
+
+
+@pytest.mark.parametrize("sigma", [0.0, 4.0, 8.0])
+def test_an_item_at_rest_costs_a_look_now_and_then_only(looks, sigma: float):
+    rig = rig_of(SyntheticTray(sigma=sigma))
+    rig.look(5, item=MIDDLE)
+    rig.look(10)
+    rig.look(5, item=MIDDLE)
+    looks.clear()
+    assert is_resting(rig.look(100, item=MIDDLE))
+    assert len(looks) < 10
+
+
+@pytest.mark.parametrize("frames", [30, 200, 1000])
+def test_an_item_that_dwindles_without_a_motion_is_noticed_however_slowly(looks, frames: int):
+    rig = rig_of()
+    rig.look(5, item=MIDDLE)
+    rig.look(10)
+    rig.look(5, item=MIDDLE)
+    looks.clear()
+    seen = [rig.look(item=MIDDLE, size=float(size))[0] for size in np.linspace(0.25, 0.02, frames)]
+    assert seen[0].is_occupied
+    assert not seen[-1].is_occupied
+    assert len(looks) > 10
+
+
+def test_the_light_going_out_over_an_item_at_rest_is_seen_at_once():
+    rig = rig_of()
+    rig.look(5, item=MIDDLE)
+    rig.look(10)
+    assert is_resting(rig.look(10, item=MIDDLE)[2:])
+    (dark,) = rig.look(item=MIDDLE, gain=0.02)
+    assert not dark.is_lit
+    assert is_resting(rig.look(10, item=MIDDLE)[1:])
