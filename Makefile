@@ -15,7 +15,7 @@ RUN_FLAGS ?=
 export SORTER_DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-convert run bench test test-edge test-convert check fmt schema model clean
+.PHONY: help setup setup-convert run bench test test-edge test-convert check fmt schema model model-fast clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ schema: setup  ## write config/schema.json and config/default.yaml anew
 
 model: setup-convert  ## train and package models/waste-mobilenetv2 from SORTER_DATA
 	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --output models/waste-mobilenetv2
+
+model-fast: setup-convert  ## train and package models/waste-mobilenetv2-fast, taught by the float model of `make model`
+	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --recipe fast --work build/fast \
+		--name waste-mobilenetv2-fast --output models/waste-mobilenetv2-fast
 
 clean:  ## remove the environments and what was built (not out/, which holds the ledger)
 	rm -rf $(VENV) $(CONVERT_VENV) build

@@ -50,7 +50,7 @@ _DRAWERS = (
 def drawing_key(split: Split, settings: Settings) -> str:
     """Name of the pictures that this split, these settings and this code draw: 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    fields = {**asdict(settings), "residue": None, "rendered_test": None}
+    fields = {**asdict(settings), "alpha": None, "residue": None, "rendered_test": None}
     parts = [(photo.file, photo.part) for photo in split.photos]
     versions = [np.__version__, cv2.__version__]
     digest.update(json.dumps([fields, split.labels, split.digest, parts, versions]).encode())

@@ -101,8 +101,20 @@ def _weights_line(weights: dict[str, Any] | None, parts: Parts) -> str:
     digest = f"SHA-256 `{weights['sha256']}`" if weights["sha256"] else "fetched by Keras, no hash recorded"
     family = _network(parts).rpartition(" ")[0]
     return (
-        f"Training started from ImageNet weights of {family} (layout of Keras applications, Apache-2.0): "
+        f"{_origin(parts)} started from ImageNet weights of {family} (layout of Keras applications, Apache-2.0): "
         f"`{weights['file']}`, {digest}."
+    )
+
+
+def _origin(parts: Parts) -> str:
+    """What started from the weights: this training, or that of the larger model that the network was cut out of."""
+    digest = parts.training.get("start_sha256")
+    if digest is None:
+        return "Training"
+    taught = ", and learned from its opinion of every picture" if parts.training.get("teacher_sha256") else ""
+    return (
+        "The network was cut out of a larger one, trained by this program on the same split (float model, SHA-256 "
+        f"`{digest}`){taught}. That one"
     )
 
 

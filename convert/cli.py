@@ -33,6 +33,7 @@ __all__ = ["app", "main"]
 DEFAULT_DATA = "../shared/data"
 DEFAULT_OUTPUT = Path("models/waste-mobilenetv2")
 NAME, VERSION = "waste-mobilenetv2", "0.3.0"
+VARIANTS_RECIPE = "variants"
 INTERRUPTED = 130
 D = Settings()
 RISK = RiskTarget()
@@ -297,6 +298,43 @@ def compare(
     pictures = from_folder(images) if images else from_split(data, Workspace(work).split, part, seed)
     found = compare_bundles(a, b, pictures, residue, seed or D.seed, _progress())
     typer.echo(json.dumps(found, indent=1) + "\n" if as_json else markdown(found), nl=False)
+
+
+@app.command()
+def variants(
+    context: typer.Context,
+    data: Data,
+    work: Work = WORK_DEFAULT,
+    widths: Annotated[str, typer.Option("--widths", help="Widths of MobileNetV2, with commas.")] = "0.35,0.5,0.75,1.0",
+    sides: Annotated[str, typer.Option("--sides", help="Sides of the input in px, with commas.")] = "128,160,192,224",
+    recipe: RecipeName = VARIANTS_RECIPE,
+    changes: Changes = [],  # noqa: B006
+    seed: RecipeSeed = None,
+    residue: Residue = list(D.residue),  # noqa: B006
+) -> None:
+    """Train every width and input size alike for a short while, and show accuracy beside time; Markdown to stdout.
+
+    The work folder holds the finished larger model that they start from. What is finished is not trained again.
+    """
+    from convert.pipeline import run_variants
+
+    sizes = [(width, side) for width in _numbers(widths, "--widths", 0.1, 1.4) for side in _sides(sides)]
+    typer.echo(run_variants(_job(context, data, work), sizes), nl=False)
+
+
+def _sides(text: str) -> list[int]:
+    return [int(side) for side in _numbers(text, "--sides", 32, 1024)]
+
+
+def _numbers(text: str, option: str, least: float, most: float) -> list[float]:
+    """Numbers with commas between. Raises: ConfigError."""
+    try:
+        found = [float(word) for word in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(least <= one <= most for one in found):
+        raise ConfigError(f"{option} {text!r}: expected numbers from {least:g} to {most:g} with commas between")
+    return found
 
 
 @app.command()

@@ -23,7 +23,7 @@ from convert.scores import softmax
 from convert.settings import Workspace
 from edge.errors import ConfigError
 
-__all__ = ["Teacher", "check_teacher", "open_teacher"]
+__all__ = ["Teacher", "body_of", "check_teacher", "open_float", "open_teacher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,6 @@ class Teacher:
 
     model: Any
     plan: Distillation
-
-    @property
-    def body(self) -> Any:
-        """Its layers below the head, to cut a narrower network out of. Raises: ConfigError if it has none."""
-        import keras
-
-        bodies = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
-        if len(bodies) != 1:
-            raise ConfigError("the teacher is no model of `edge-convert train`; check distill.teacher in the recipe")
-        return bodies[0]
 
     def logits(self, examples: Sequence[Example]) -> Iterator[npt.NDArray[np.float32]]:
         """(n, labels) a chunk; the pictures are drawn anew at the teacher's own size, as the device resizes them."""
@@ -64,24 +54,43 @@ class Teacher:
         return replace(shown, targets=(1 - share) * shown.targets + share * soft)
 
 
-def open_teacher(path: Path, plan: Distillation, labels: int) -> Teacher:
-    """Raises: ConfigError if it cannot be read or knows another number of labels."""
+def open_float(path: Path, key: str) -> Any:
+    """A float model as `edge-convert train` writes it.
+
+    Args:
+        key: of the recipe, where the path stands.
+    Raises: ConfigError if it cannot be read.
+    """
     import keras
 
     try:
-        model = keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, compile=False)
     except (OSError, ValueError, KeyError) as exc:
         raise ConfigError(
-            f"teacher {path} is no Keras model ({str(exc).splitlines()[0]}); train it first, or pass "
-            "--set distill.teacher=FILE"
+            f"{path} is no Keras model ({str(exc).splitlines()[0]}); train it first, or pass --set {key}=FILE"
         ) from exc
+
+
+def body_of(model: Any) -> Any:
+    """A float model's layers below the head, to cut a narrower network out of. Raises: ConfigError if it has none."""
+    import keras
+
+    bodies = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if len(bodies) != 1:
+        raise ConfigError("the model to start from is none of `edge-convert train`; check start and distill.teacher")
+    return bodies[0]
+
+
+def open_teacher(path: Path, plan: Distillation, labels: int) -> Teacher:
+    """Raises: ConfigError if it cannot be read or knows another number of labels."""
+    model = open_float(path, "distill.teacher")
     if model.output.shape[-1] != labels:
         raise ConfigError(f"teacher {path} knows {model.output.shape[-1]} labels, the data has {labels}")
     return Teacher(model, plan)
 
 
 def check_teacher(path: Path, work: Workspace) -> None:
-    """A teacher must have learned from the same split, or it teaches what it saw of the test photographs.
+    """A model that is learned from must know the same split, or it passes on what it saw of the test photographs.
 
     Args:
         path: its float model, in the work folder that it was trained in.

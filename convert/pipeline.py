@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,17 @@ from convert.split_report import split_report
 from edge.bundle import Bundle, Thresholds, load_bundle
 from edge.errors import ConfigError
 
-__all__ = ["Job", "run_all", "run_evaluate", "run_export", "run_package", "run_quantize", "run_split", "run_train"]
+__all__ = [
+    "Job",
+    "run_all",
+    "run_evaluate",
+    "run_export",
+    "run_package",
+    "run_quantize",
+    "run_split",
+    "run_train",
+    "run_variants",
+]
 
 FIRST_CONFIDENCE, FIRST_MARGIN = 0.60, 0.20
 _log = logging.getLogger(__name__)
@@ -81,7 +91,7 @@ def run_train(job: Job, weights: str | None, *, restarts: bool = False, keeps_ca
         keeps_cache: leave the drawn pictures in the work folder.
     """
     recipe = job.recipe or load_recipe()
-    found = find_weights(weights, job.data, recipe.network.family)
+    found = _first_weights(job, weights)
     split = load_split(job.work.split)
     job.settings.check_residue(split.labels)
     root = class_root(job.data)
@@ -91,9 +101,21 @@ def run_train(job: Job, weights: str | None, *, restarts: bool = False, keeps_ca
 
     residue = job.settings.residue
     report = train(root, split, recipe, found, job.work, job.say, residue=residue, restarts=restarts)
-    record = {"command": job.command, **trained(job.work, split, found), **report}
+    record = {"command": job.command, **trained(job.work, split, found, recipe.origin), **report}
     write_text(job.work.training, json.dumps(record, indent=1) + "\n")
     forget_training(job.work, split, recipe, keeps_cache=keeps_cache)
+
+
+def _first_weights(job: Job, weights: str | None) -> str | None:
+    """As `find_weights`; None where the recipe starts from a model of ours. Raises: ConfigError if both are given."""
+    recipe = job.recipe or load_recipe()
+    if recipe.origin is None:
+        return find_weights(weights, job.data, recipe.network.family)
+    if weights is not None:
+        raise ConfigError(f"recipe {recipe.name} starts from {recipe.origin}; leave --weights out, or set start=null")
+    if not recipe.origin.is_file():
+        raise ConfigError(f"{recipe.origin} is missing; train it first: recipe {recipe.name} starts from it")
+    return None
 
 
 def run_quantize(job: Job, name: str, version: str, qat: str = "auto", *, allow_undelegated: bool = False) -> Bundle:
@@ -274,6 +296,31 @@ def run_package(job: Job, output: Path) -> Bundle:
     return bundle
 
 
+def run_variants(job: Job, sizes: Sequence[tuple[float, int]]) -> str:
+    """Compare widths and input sizes; see `variants.measure_variants`.
+
+    Returns: the table, which is also left in the work folder.
+    Raises: ConfigError if the larger model that they start from is not there.
+    """
+    recipe = job.recipe or load_recipe("variants")
+    _first_weights(job, None)
+    split = load_split(job.work.split)
+    job.settings.check_residue(split.labels)
+    check_data(class_root(job.data), split)
+    _need("keras", "tensorflow")
+    from convert.variants import as_json, markdown, measure_variants
+
+    folder = job.work.folder / "sizes"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "split.json", job.work.split.read_text(encoding="utf-8"))
+    rows = measure_variants(job.data, split, recipe, sizes, folder, job.say, job.settings.residue)
+    n = len(split.part("val"))
+    table = markdown(rows, n)
+    write_text(folder / "variants.json", json.dumps({"command": job.command, **as_json(rows, n)}, indent=1) + "\n")
+    write_text(folder / "variants.md", table)
+    return table
+
+
 def run_export(job: Job, format_: Format, output: Path, converter: Path | None) -> None:
     """Write the float model for other tools, to the folder `output`; see `exports.export`."""
     from convert.exports import export, find_source, find_tfjs_converter
@@ -297,7 +344,7 @@ def run_all(
     keeps_cache: bool = False,
 ) -> Bundle:
     """Everything, from photographs to the bundle."""
-    find_weights(weights, job.data, (job.recipe or load_recipe()).network.family)
+    _first_weights(job, weights)
     _need("keras", "tensorflow")
     run_split(job)
     run_train(job, weights, restarts=restarts, keeps_cache=keeps_cache)

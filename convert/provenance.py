@@ -22,18 +22,20 @@ __all__ = [
 ]
 
 
-def trained(work: Workspace, split: Split, weights: str | None) -> dict[str, Any]:
+def trained(work: Workspace, split: Split, weights: str | None, origin: Path | None = None) -> dict[str, Any]:
     """What a training started from and what it left, for `training.json`.
 
     Args:
         weights: as `find_weights` found them: a path, "imagenet" (what Keras fetched is not hashed) or None.
+        origin: the float model that it was cut out of instead; what that one had started from is in this one too.
     """
+    inherited = None if origin is None else read_step(origin.with_name(work.training.name), "train").get("weights")
     is_file = weights is not None and Path(weights).is_file()
     return {
         "split_seed": split.seed,
         "split_sha256": sha256_of(work.split),
         "data_digest_sha256": split.digest,
-        "weights": None
+        "weights": inherited
         if weights is None
         else {"file": Path(weights).name, "sha256": sha256_of(Path(weights)) if is_file else None},
         "float_sha256": sha256_of(work.float_model),

@@ -32,7 +32,8 @@ DEFAULT_RECIPE = "ours"
 _INSTALLED = Path(__file__).parent / "recipes"
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "config" / "recipes"
 BACKBONES = ("mobilenet_v2", "vgg16", "xception")
-"""Families with ImageNet weights; their input is a multiple of 32."""
+"""Families with ImageNet weights; half of their stride of 32 divides their input."""
+STRIDE = 16
 
 
 class _Section(BaseModel):
@@ -48,8 +49,8 @@ class NetworkPlan(_Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.family in BACKBONES and self.side_px % 32:
-            raise ValueError(f"side_px {self.side_px} is no multiple of 32; take 224, or 96 for a quick trial")
+        if self.family in BACKBONES and self.side_px % STRIDE:
+            raise ValueError(f"side_px {self.side_px} is no multiple of {STRIDE}; take 224, or 96 for a quick trial")
         if self.family in ("vgg16", "xception") and self.width != 1.0:
             raise ValueError(f"width {self.width} is not offered by {self.family}; take 1.0")
         return self
@@ -162,6 +163,12 @@ class Recipe(_Section):
     pictures: Pictures
     loss: Loss = Loss()
     distill: Distillation | None = Field(None, description="none: labels alone are learned from")
+    start: str | None = Field(
+        None,
+        min_length=1,
+        description="float model of a training that this MobileNetV2 is cut out of, instead of ImageNet's weights; "
+        "with distill, its teacher unless given",
+    )
     batch: int = Field(32, ge=1, le=4096, description="pictures a step")
     average: float = Field(0.0, ge=0, lt=1, description="momentum of the weights' moving average; 0: none")
     patience: int | None = Field(None, ge=1, description="a phase ends after so many epochs without a better one")
@@ -172,7 +179,18 @@ class Recipe(_Section):
     def _fits(self) -> Self:
         if self.network.family == "cnn" and any(phase.learns != "all" for phase in self.phases):
             raise ValueError("phases of a cnn must all say `learns: all`: it has no trained trunk")
+        if self.start is not None and self.network.family != "mobilenet_v2":
+            raise ValueError("start is for the family mobilenet_v2: no other can be cut out of a trained model")
         return self
+
+    @property
+    def origin(self) -> Path | None:
+        """The trained float model that its first weights come from; None: ImageNet's, or none at all."""
+        if self.network.family != "mobilenet_v2":
+            return None
+        if self.start is not None:
+            return Path(self.start)
+        return None if self.distill is None else Path(self.distill.teacher)
 
     def settings(self, residue: Sequence[str] = ("trash",)) -> Settings:
         """What the later steps need of it."""

@@ -15,7 +15,7 @@ from convert.cache import ArrayCache, drawing_key
 from convert.checkpoint import load_progress
 from convert.curves import draw_curves, gaps
 from convert.dataset import Split
-from convert.distill import check_teacher, open_teacher
+from convert.distill import body_of, check_teacher, open_float, open_teacher
 from convert.files import replacing, sha256_of
 from convert.fit import Fit, checks_of
 from convert.network import build_network
@@ -58,14 +58,13 @@ def train(
     key = training_key(split, recipe, weights)
     progress = None if restarts else load_progress(work.checkpoint, key)
     keras.utils.set_random_seed(recipe.seed)
-    teacher, teacher_hash = None, None
+    teacher = None
     if recipe.distill is not None:
         teacher = open_teacher(Path(recipe.distill.teacher), recipe.distill, len(split.labels))
         check_teacher(Path(recipe.distill.teacher), work)
-        teacher_hash = _hash_of(Path(recipe.distill.teacher))
-    network = build_network(recipe, len(split.labels), weights, None if teacher is None else teacher.body)
+    network = build_network(recipe, len(split.labels), weights, _wide(recipe, work))
     say(f"recipe {recipe.name}: {_device_line()}")
-    if weights is None and recipe.network.family in BACKBONES:
+    if weights is None and recipe.origin is None and recipe.network.family in BACKBONES:
         say(
             f"no ImageNet weights for {recipe.network.family}: it learns from random ones, and its figures mean "
             "little; pass --weights FILE"
@@ -103,9 +102,12 @@ def train(
     if recipe.distill is not None:
         # Where it lay is this machine's own; the hash says which it was.
         described["distill"]["teacher"] = Path(recipe.distill.teacher).name
+    if recipe.start is not None:
+        described["start"] = Path(recipe.start).name
     return {
         "recipe": described,
-        "teacher_sha256": teacher_hash,
+        "teacher_sha256": None if recipe.distill is None else _hash_of(Path(recipe.distill.teacher)),
+        "start_sha256": None if recipe.origin is None else _hash_of(recipe.origin),
         "settings": asdict(settings),
         "backend": keras.backend.backend(),
         "class_weights": {label: round(float(one), 3) for label, one in zip(split.labels, weight, strict=True)},
@@ -133,16 +135,26 @@ def training_key(split: Split, recipe: Recipe, weights: str | None) -> str:
         sha256_of(Path(weights)) if is_file and weights is not None else weights,
         drawing_key(split, recipe.settings()),
         None if recipe.distill is None else _hash_of(Path(recipe.distill.teacher)),
+        None if recipe.origin is None else _hash_of(recipe.origin),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _hash_of(teacher: Path) -> str:
+def _wide(recipe: Recipe, work: Workspace) -> Any:
+    """The trained body that the network is cut out of, if the recipe names one."""
+    if recipe.origin is None:
+        return None
+    check_teacher(recipe.origin, work)
+    return body_of(open_float(recipe.origin, "start"))
+
+
+def _hash_of(model: Path) -> str:
     try:
-        return sha256_of(teacher)
+        return sha256_of(model)
     except OSError as exc:
         raise ConfigError(
-            f"teacher {teacher} cannot be read ({exc.strerror}); train it first, or pass --set distill.teacher=FILE"
+            f"{model} cannot be read ({exc.strerror}); train it first, or pass --set start=FILE or "
+            "--set distill.teacher=FILE"
         ) from exc
 
 

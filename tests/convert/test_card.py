@@ -24,6 +24,7 @@ def make(labels: tuple[str, ...]) -> Callable[..., str]:
         recipe: dict[str, Any] | None = None,
         thresholds: Thresholds = THRESHOLDS,
         metrics: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
         **calibration: Any,
     ) -> str:
         counts = {part: dict.fromkeys(labels, 4) for part in ("train", "val", "test")}
@@ -37,7 +38,13 @@ def make(labels: tuple[str, ...]) -> Callable[..., str]:
             thresholds=thresholds,
             seed=1,
             data={"source": source, "photographs": counts, "digest_sha256": "0" * 64},
-            training={"weights": weights, "recipe": recipe, "settings": settings, "utc_date": "2026-11-22"},
+            training={
+                "weights": weights,
+                "recipe": recipe,
+                "settings": settings,
+                "utc_date": "2026-11-22",
+                **(training or {}),
+            },
             metrics={"calibration": {**CALIBRATION, **calibration}, **(metrics or {})},
         )
         return card(parts)
@@ -58,6 +65,13 @@ def test_the_weights_are_those_on_record(make: Callable[..., str]) -> None:
     digest = "ab" * 32
     assert f"`imagenet.h5`, SHA-256 `{digest}`" in make(weights={"file": "imagenet.h5", "sha256": digest})
     assert "`imagenet`, fetched by Keras" in make(weights={"file": "imagenet", "sha256": None})
+    hashes = {"start_sha256": "5" * 64, "teacher_sha256": "6" * 64}
+    student = make(weights={"file": "imagenet.h5", "sha256": digest}, training=hashes)
+    assert (
+        f"cut out of a larger one, trained by this program on the same split (float model, SHA-256 `{'5' * 64}`), and "
+        in (student)
+    )
+    assert "That one started from ImageNet weights" in student
     without = make(weights=None)
     assert "Training started from random weights." in without
     assert "ImageNet" not in without

@@ -34,7 +34,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (("split", "--seed", "-1"), 2, "--seed"),
         (("build", "--data", "/nowhere"), 2, "SORTER_DATA"),
         (("quantize", "--contamination", "2"), 2, "--contamination is 2, expected a share between 0 and 1"),
-        (("train", "--set", "network.side_px=100"), 2, "multiple of 32"),
+        (("train", "--set", "network.side_px=100"), 2, "multiple of 16"),
         (("train", "--recipe", "our"), 2, "there is no recipe 'our'; take a YAML file or one of cnn,"),
         (("evaluate",), 2, "run `edge-convert split` first"),
         (("quantize",), 2, "run `edge-convert split` first"),

@@ -92,12 +92,44 @@ def test_the_screen_shows_progress_and_no_chatter_of_tensorflow(built: Path) -> 
     assert [line for line in lines if not line.startswith(("[", "WARNING: no confidence up to"))] == []
 
 
-def test_a_shipped_bundle_can_be_measured_again(built: Path) -> None:
+def convert(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from convert.cli import main; sys.argv[0] = 'x'; main()"
-    words = ["evaluate", "--data", "data", "--work", "work", "--bundle", "out/tiny", "--rendered-test", "3"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], cwd=built, capture_output=True, text=True, timeout=300, check=False
+    return subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def test_a_shipped_bundle_can_be_measured_again(built: Path) -> None:
+    done = convert(built, "evaluate", "--data=data", "--work=work", "--bundle=out/tiny", "--rendered-test=3")
     assert done.returncode == 0, done.stderr[-4000:]
     assert "| test photographs (blocks never trained on) | int8 |" in done.stdout
     assert "float" not in done.stdout
+
+
+TINY = ("start=work/float.keras", "pictures.rendered=3", "pictures.outliers=1", "batch=6", "average=0")
+SHORT = ("pictures.passes=1", "phases.0.epochs=1", "phases.1.epochs=1")
+
+
+def test_widths_and_input_sizes_are_compared_and_what_is_finished_is_not_trained_again(built: Path) -> None:
+    words = ["variants", "--data=data", "--work=work", "--sides=32,64", "--seed=5"]
+    words += [f"--set={change}" for change in TINY + SHORT]
+    first = convert(built, *words, "--widths=0.35")
+    assert first.returncode == 0, first.stderr[-4000:]
+    again = convert(built, *words, "--widths=0.2,0.35")
+    assert again.returncode == 0, again.stderr[-4000:]
+    assert first.stderr.count("epoch 1/1") == again.stderr.count("epoch 1/1") > 0
+    assert [again.stderr.count(f"0.35-{side}.tflite is there") for side in (32, 64)] == [1, 1]
+    found = json.loads((built / "work" / "sizes" / "variants.json").read_text())
+    rows = found["variants"]
+    assert sorted((row["width"], row["side_px"]) for row in rows) == [(0.2, 32), (0.2, 64), (0.35, 32), (0.35, 64)]
+    assert rows[0]["speed"] == 1 < rows[-1]["speed"]
+    assert all(0 <= row["labels"] <= 1 and row["frame_ms"] > 0 for row in rows)
+    assert again.stdout == (built / "work" / "sizes" / "variants.md").read_text()
+    assert not list((built / "work" / "sizes").rglob("*.npy")), "pictures are forgotten"
+
+
+def test_variants_need_the_larger_model(built: Path) -> None:
+    missing = convert(built, "variants", "--data=data", "--work=work", "--set=start=nowhere/float.keras")
+    assert missing.returncode == 2
+    assert missing.stderr.count("\n") == 1
+    assert "nowhere/float.keras is missing; train it first" in missing.stderr

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from convert.metadata import ModelText, add_metadata
 from convert.package import Parts, candidate_parts, write_bundle
 from convert.pipeline import Job, run_evaluate, run_package, run_quantize, run_split, run_train
 from convert.provenance import measured, trained
+from convert.recipe import load_recipe
 from convert.settings import Settings, Workspace
 from convert.tables import markdown
 from edge.bundle import Thresholds, load_bundle
@@ -146,6 +148,21 @@ def test_the_record_names_weights_that_lie_here_with_their_hash(job: Job, tmp_pa
     found = trained(job.work, split, str(tmp_path / "imagenet.h5") if is_there else "imagenet")["weights"]
     digest = sha256_of(tmp_path / "imagenet.h5")
     assert found == ({"file": "imagenet.h5", "sha256": digest} if is_there else {"file": "imagenet", "sha256": None})
+
+
+def test_a_student_has_the_weights_that_the_larger_model_had_started_from(job: Job, tmp_path: Path) -> None:
+    split = run_split(job)
+    weights = {"file": "imagenet.h5", "sha256": "0" * 64}
+    write_text(tmp_path / "wide" / "training.json", json.dumps({"weights": weights}))
+    assert trained(job.work, split, None, tmp_path / "wide" / "float.keras")["weights"] == weights
+
+
+def test_a_recipe_that_starts_from_a_model_of_ours_takes_no_other_weights(job: Job, tmp_path: Path) -> None:
+    student = replace(job, recipe=load_recipe("fast", ["distill.teacher=wide/float.keras"]))
+    with pytest.raises(ConfigError, match=r"starts from wide/float.keras; leave --weights out"):
+        run_train(student, "imagenet")
+    with pytest.raises(ConfigError, match=r"wide/float.keras is missing; train it first"):
+        run_train(student, None)
 
 
 def test_a_measured_candidate_ships(job: Job, tmp_path: Path) -> None:
