@@ -5,6 +5,7 @@ Otherwise only the route (recyclable or residue) is compared, for it means the s
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from convert.choices import Which
 from convert.paired import Pair, exact_mcnemar, flips, paired_figures, time_ratio
 from convert.picture_sets import Picture, Pictures
 from convert.provenance import are_unseen
+from convert.scores import device_routes, device_scores, residue_mass
 from edge.bundle import Bundle, load_bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.errors import ConfigError
-from edge.records import BgrImage
+from edge.records import BgrImage, Prediction
 
 __all__ = ["changes", "compare"]
 
@@ -27,6 +29,15 @@ PROGRESS = 500
 """Pictures between two lines of progress."""
 _NOT_COMPARED = {"golden", "training", "metrics"}
 _Float = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What one bundle said to the pictures: (N, labels) probabilities, (N,) energies, (N,) seconds."""
+
+    probabilities: _Float
+    energy: _Float
+    times_s: _Float
 
 
 def compare(
@@ -45,19 +56,15 @@ def compare(
     labels = _common_labels(bundles, pictures, residue)
     notes = [] if labels else [_why_routes_only(bundles, pictures)]
     say(f"{len(pictures.all)} {pictures.title}")
-    shown, answers, times_s = _ask(bundles, pictures, say, notes)
+    shown, answers = _ask(bundles, pictures, say, notes)
     names = sorted({picture.label for picture in shown})
     strata = np.array([names.index(picture.label) for picture in shown])
     groups = [picture.group for picture in shown]
-    routes = Pair(
-        np.array([int(picture.label in residue) for picture in shown]),
-        *(_routes(bundle, answer, residue) for bundle, answer in zip(bundles, answers, strict=True)),
-        classes=2,
-    )
-    guesses = [
-        [bundle.labels[place] for place in answer.argmax(axis=1)]
-        for bundle, answer in zip(bundles, answers, strict=True)
-    ]
+    is_residue = np.array([int(picture.label in residue) for picture in shown])
+    asked = list(zip(bundles, answers, strict=True))
+    routes = Pair(is_residue, *(_routes(bundle, answer, residue) for bundle, answer in asked), classes=2)
+    sent = Pair(is_residue, *(_sent(bundle, answer, residue) for bundle, answer in asked), classes=2)
+    guesses = [[bundle.labels[place] for place in answer.probabilities.argmax(axis=1)] for bundle, answer in asked]
     of_labels = _label_pair(labels, [picture.label for picture in shown], guesses) if labels else None
     return {
         "pictures": {
@@ -79,10 +86,13 @@ def compare(
         },
         "figures": paired_figures(of_labels, routes, groups, strata, seed),
         "mcnemar": {
-            name: _mcnemar(pair) for name, pair in (("labels", of_labels), ("routes", routes)) if pair is not None
+            name: _mcnemar(pair)
+            for name, pair in (("labels", of_labels), ("routes", routes), ("device_routes", sent))
+            if pair is not None
         },
+        "device": {which: _device(is_residue, one, residue) for which, one in zip("ab", asked, strict=True)},
         "flips": _flipped(shown, guesses, of_labels, routes),
-        "time": time_ratio(*times_s),
+        "time": time_ratio(*(answer.times_s for answer in answers)),
         "manifest": changes(*bundles),
         "notes": [*notes, *_notes(bundles, pictures)],
     }
@@ -120,15 +130,14 @@ def _why_routes_only(bundles: tuple[Bundle, Bundle], pictures: Pictures) -> str:
 
 def _ask(
     bundles: tuple[Bundle, Bundle], pictures: Pictures, say: Callable[[str], None], notes: list[str]
-) -> tuple[list[Picture], tuple[_Float, _Float], tuple[_Float, _Float]]:
+) -> tuple[list[Picture], list[_Answers]]:
     """Both classifiers on every picture, taking turns, so that the processor's pace is the same for both.
 
-    Returns: pictures that could be read; (N, labels) probabilities and (N,) seconds of each.
+    Returns: pictures that could be read, and the answers of each.
     """
     classifiers = [TfliteClassifier(bundle, runtime="litert", threads=1) for bundle in bundles]
     shown: list[Picture] = []
-    answers: tuple[list[Any], list[Any]] = ([], [])
-    times_s: tuple[list[float], list[float]] = ([], [])
+    predictions: tuple[list[Prediction], list[Prediction]] = ([], [])
     unreadable = []
     for number, (picture, image) in enumerate(_images(pictures)):
         if number and number % PROGRESS == 0:
@@ -138,18 +147,19 @@ def _ask(
             continue
         shown.append(picture)
         for turn in (0, 1) if len(shown) % 2 else (1, 0):
-            prediction = classifiers[turn].classify(image)
-            answers[turn].append(prediction.probabilities)
-            times_s[turn].append(prediction.elapsed_s)
+            predictions[turn].append(classifiers[turn].classify(image))
     if not shown:
         raise ConfigError(f"none of the {len(pictures.all)} {pictures.title} can be decoded; check the folder")
     if unreadable:
         notes.append(f"left out, for they cannot be decoded: {', '.join(unreadable)}")
-    return (
-        shown,
-        (np.array(answers[0]), np.array(answers[1])),
-        (np.array(times_s[0]), np.array(times_s[1])),
-    )
+    return shown, [
+        _Answers(
+            np.array([one.probabilities for one in of_bundle]),
+            np.array([one.energy for one in of_bundle]),
+            np.array([one.elapsed_s for one in of_bundle]),
+        )
+        for of_bundle in predictions
+    ]
 
 
 def _images(pictures: Pictures) -> Iterator[tuple[Picture, BgrImage | None]]:
@@ -157,10 +167,26 @@ def _images(pictures: Pictures) -> Iterator[tuple[Picture, BgrImage | None]]:
         yield picture, picture.read()
 
 
-def _routes(bundle: Bundle, probabilities: _Float, residue: Sequence[str]) -> npt.NDArray[np.int64]:
+def _routes(bundle: Bundle, answer: _Answers, residue: Sequence[str]) -> npt.NDArray[np.int64]:
     """1 where the probability of all residue labels together is more than half."""
-    columns = [place for place, label in enumerate(bundle.labels) if label in residue]
-    return np.asarray(probabilities[:, columns].sum(axis=1) > 0.5, dtype=np.int64)
+    return np.asarray(residue_mass(answer.probabilities, bundle.labels, residue) > 0.5, dtype=np.int64)
+
+
+def _sent(bundle: Bundle, answer: _Answers, residue: Sequence[str]) -> npt.NDArray[np.int64]:
+    """1 where the device sends a single picture to residue, by the bundle's own thresholds."""
+    mass = residue_mass(answer.probabilities, bundle.labels, residue)
+    return device_routes(mass, bundle.manifest.thresholds, answer.energy)[0].astype(np.int64)
+
+
+def _device(
+    is_residue: npt.NDArray[np.int64], asked: tuple[Bundle, _Answers], residue: Sequence[str]
+) -> dict[str, Any]:
+    """`device_scores` of a bundle, whatever its labels are."""
+    bundle, answer = asked
+    mass = residue_mass(answer.probabilities, bundle.labels, residue)
+    by_route = np.stack([1 - mass, mass], axis=1)
+    thresholds = bundle.manifest.thresholds
+    return device_scores(is_residue, by_route, ROUTES, ROUTES[1:], thresholds, answer.energy)
 
 
 def _label_pair(labels: tuple[str, ...], truth: Sequence[str], guesses: Sequence[Sequence[str]]) -> Pair:
@@ -243,8 +269,8 @@ def _notes(bundles: tuple[Bundle, Bundle], pictures: Pictures) -> list[str]:
     notes = []
     if bundles[0].id.sha256 == bundles[1].id.sha256:
         notes.append(
-            "the model files are the same, byte for byte: routes and labels here are those without thresholds, "
-            "so only temperature and labels of the manifests can make a difference"
+            "the model files are the same, byte for byte: only the manifests' temperature, labels and thresholds can "
+            "make a difference"
         )
     if pictures.part is Which.ALL:
         notes.append("the photographs that training used are among these: the figures are no estimate for new ones")

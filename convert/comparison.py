@@ -11,6 +11,14 @@ _FIGURES = {
     "route_macro_f1": "route macro-F1",
     "residue_recall": "residue recall",
 }
+_PAIRS = {"labels": "labels", "routes": "routes", "device_routes": "routes by thresholds"}
+_DEVICE = {
+    "accuracy": "route right",
+    "contamination": "residue in the recyclable bin",
+    "residue_recall": "residue that reaches its bin",
+    "recyclables_lost": "recyclables lost to residue",
+    "uncertain": "below the thresholds",
+}
 _UNSEEN = {True: "no", False: "perhaps", None: "unknown"}
 SHOWN = 40
 """Flipped pictures in the table; JSON holds all."""
@@ -41,8 +49,15 @@ def markdown(result: dict[str, Any]) -> str:
         "| McNemar, exact | right to wrong | wrong to right | p |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {name} | {row['right_to_wrong']} | {row['wrong_to_right']} | {row['p']:.3g} |"
+            f"| {_PAIRS[name]} | {row['right_to_wrong']} | {row['wrong_to_right']} | {row['p']:.3g} |"
             for name, row in result["mcnemar"].items()
+        ),
+        "",
+        "| single pictures, by each bundle's own thresholds | A | B |",
+        "| --- | --- | --- |",
+        *(
+            f"| {title} | {result['device']['a'][name]:.3f} | {result['device']['b'][name]:.3f} |"
+            for name, title in _DEVICE.items()
         ),
         "",
         _time_line(result["time"]),

@@ -23,11 +23,18 @@ from edge.bundle import Thresholds
 from edge.errors import ConfigError
 
 RESIDUE = ("trash",)
+THRESHOLDS = Thresholds(confidence=0.6, margin=0.2)
 COLOURS = {"glass": (200, 40, 40), "paper": (40, 200, 40), "trash": (40, 40, 200)}
 """Of the pictures, BGR; a bundle made here names them by the strongest channel."""
 
 
-def bundle_in(folder: Path, model: bytes, labels: tuple[str, ...], data: dict[str, Any] | None = None) -> Path:
+def bundle_in(
+    folder: Path,
+    model: bytes,
+    labels: tuple[str, ...],
+    data: dict[str, Any] | None = None,
+    thresholds: Thresholds = THRESHOLDS,
+) -> Path:
     text = ModelText("tiny", "1", "d", "a", "MIT", labels, 127.5, 127.5, 32)
     parts = Parts(
         name=folder.name,
@@ -35,7 +42,7 @@ def bundle_in(folder: Path, model: bytes, labels: tuple[str, ...], data: dict[st
         labels=labels,
         model=add_metadata(model, text),
         temperature=1.0,
-        thresholds=Thresholds(confidence=0.6, margin=0.2),
+        thresholds=thresholds,
         seed=1,
         data=data or {},
         training={"settings": {"seed": 1}},
@@ -176,6 +183,22 @@ def test_the_same_bundle_twice_differs_in_nothing(right: Path, photos: Path) -> 
     assert "No picture flipped." in markdown(found)
 
 
+@pytest.mark.parametrize(
+    "strict", [Thresholds(confidence=1.0, margin=1.0), Thresholds(confidence=0.6, margin=0.2, energy=1e6)]
+)
+def test_routes_by_the_thresholds_are_compared_as_well(
+    right: Path, tmp_path: Path, tiny_model: Callable[..., bytes], photos: Path, strict: Thresholds
+) -> None:
+    """The same model with thresholds that nothing passes: everything goes to residue."""
+    model = model_of(tiny_model, {0: 2, 1: 1, 2: 0})
+    found = run(right, bundle_in(tmp_path / "strict", model, tuple(COLOURS), thresholds=strict), photos)
+    assert found["mcnemar"]["routes"]["p"] == 1.0
+    assert found["mcnemar"]["device_routes"] == {"right_to_wrong": 24, "wrong_to_right": 0, "p": 1.19e-07}
+    assert found["device"]["a"]["recyclables_lost"] == 0
+    assert found["device"]["b"]["recyclables_lost"] == found["device"]["b"]["uncertain"] == 1
+    assert "| recyclables lost to residue | 0.000 | 1.000 |" in markdown(found)
+
+
 def test_labels_in_another_order_are_the_same_labels(
     right: Path, tmp_path: Path, tiny_model: Callable[..., bytes], photos: Path
 ) -> None:
@@ -192,7 +215,7 @@ def test_other_labels_are_compared_by_their_route(
     two = bundle_in(tmp_path / "two", model_of(tiny_model, {0: 1, 1: 0}, labels=2), ("clean", "trash"))
     found = run(right, two, photos)
     assert found["basis"] == "routes"
-    assert set(found["mcnemar"]) == {"routes"}
+    assert set(found["mcnemar"]) == {"routes", "device_routes"}
     assert set(found["figures"]) == {"route_accuracy", "route_macro_f1", "residue_recall"}
     assert "only routes are compared" in found["notes"][0]
     markdown(found)
