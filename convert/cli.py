@@ -8,35 +8,50 @@ import json
 import logging
 import os
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import fields
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from convert.choices import Format, Which
-from convert.files import check_room, refuse_foreign
-from convert.lock import claimed
+from convert.job import job_of, progress
+from convert.options import (
+    DEFAULT_OUTPUT,
+    NAME,
+    RISK,
+    VERSION,
+    WORK_DEFAULT,
+    AllowUndelegated,
+    Changes,
+    Contamination,
+    D,
+    Data,
+    KeepCache,
+    Name,
+    Output,
+    Qat,
+    QatMode,
+    RecipeName,
+    RecipeSeed,
+    RenderedTest,
+    Residue,
+    Restart,
+    RiskConfidence,
+    Seed,
+    Version,
+    Weights,
+    Work,
+    numbers,
+    sides_px,
+)
 from convert.recipe import DEFAULT_RECIPE
-from convert.risk import RiskTarget
-from convert.settings import Settings, Workspace
+from convert.settings import Workspace
 from edge.errors import ConfigError, SorterError
-
-if TYPE_CHECKING:
-    from convert.pipeline import Job
 
 __all__ = ["app", "main"]
 
-DEFAULT_DATA = "../shared/data"
-DEFAULT_OUTPUT = Path("models/waste-mobilenetv2")
-NAME, VERSION = "waste-mobilenetv2", "0.3.0"
 VARIANTS_RECIPE = "variants"
 INTERRUPTED = 130
-D = Settings()
-RISK = RiskTarget()
 
 app = typer.Typer(
     name="edge-convert",
@@ -46,80 +61,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _default_data() -> str:
-    return os.environ.get("SORTER_DATA") or DEFAULT_DATA
-
-
-Data = Annotated[
-    Path,
-    typer.Option(
-        "--data",
-        default_factory=_default_data,
-        show_default="$SORTER_DATA or ../shared/data",
-        help="Folder of the photographs.",
-    ),
-]
-Work = Annotated[Path, typer.Option("--work", help="Folder of intermediate files.")]
-Output = Annotated[
-    Path, typer.Option("--output", help="Folder of the bundle; an old bundle there is replaced in the end.")
-]
-Seed = Annotated[
-    int, typer.Option("--seed", min=0, help="Decides the split, the pictures and the start of the training.")
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        "--weights",
-        help="ImageNet weights: a file, 'imagenet' (fetched) or 'none'; default: the data folder's.",
-    ),
-]
-RecipeName = Annotated[
-    str, typer.Option("--recipe", help="What to train and how: a name out of config/recipes, or a YAML file.")
-]
-Changes = Annotated[
-    list[str],
-    typer.Option(
-        "--set", help="KEY=VALUE of the recipe for a quick trial, such as phases.1.epochs=2; may be repeated."
-    ),
-]
-RecipeSeed = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Instead of the recipe's: decides the pictures and the training.")
-]
-Restart = Annotated[bool, typer.Option("--restart", help="Begin anew, although an unfinished training lies there.")]
-KeepCache = Annotated[bool, typer.Option("--keep-cache", help="Leave the drawn pictures for another training.")]
-RenderedTest = Annotated[int, typer.Option("--rendered-test", min=0, help="Simulated items of the evaluation.")]
-Residue = Annotated[list[str], typer.Option("--residue", help="A label that is not recyclable; may be given again.")]
-Name = Annotated[str, typer.Option("--name", help="Name of the bundle.")]
-Version = Annotated[str, typer.Option("--bundle-version", help="Version of the bundle.")]
-
-
-class QatMode(StrEnum):
-    """When the network is tuned for int8."""
-
-    AUTO = "auto"
-    ON = "on"
-    OFF = "off"
-
-
-Qat = Annotated[
-    QatMode,
-    typer.Option(
-        "--qat", help="Tune the network for int8: auto, if quantization loses more than 0.3 points; kept if better."
-    ),
-]
-AllowUndelegated = Annotated[
-    bool, typer.Option("--allow-undelegated", help="Take a graph that XNNPACK does not run as a whole.")
-]
-Contamination = Annotated[
-    float, typer.Option("--contamination", help="Largest share of residue in the recyclable bin, 0..1.")
-]
-RiskConfidence = Annotated[
-    float, typer.Option("--risk-confidence", help="Confidence with which the thresholds keep to it, 0..1.")
-]
-
-WORK_DEFAULT = Path("build/convert")
 
 
 @app.command()
@@ -147,7 +88,7 @@ def split(
     if check is not None:
         _check_split(check, data, as_json)
         return
-    done = run_split(_job(context, data, work), parse_ratios(ratios))
+    done = run_split(job_of(context, data, work), parse_ratios(ratios))
     typer.echo(json.dumps(split_json(done), indent=1) if as_json else split_report(done), nl=as_json)
 
 
@@ -194,7 +135,7 @@ def train(
     """Train the float model by a recipe; goes on where the same command was interrupted."""
     from convert.pipeline import run_train
 
-    run_train(_job(context, data, work), weights, restarts=restart, keeps_cache=keep_cache)
+    run_train(job_of(context, data, work), weights, restarts=restart, keeps_cache=keep_cache)
 
 
 @app.command()
@@ -212,7 +153,7 @@ def quantize(
     """Make the int8 model, calibrate it, and write both as a candidate bundle into the work folder."""
     from convert.pipeline import run_quantize
 
-    run_quantize(_job(context, data, work), name, bundle_version, qat.value, allow_undelegated=allow_undelegated)
+    run_quantize(job_of(context, data, work), name, bundle_version, qat.value, allow_undelegated=allow_undelegated)
 
 
 @app.command()
@@ -248,7 +189,7 @@ def evaluate(
             if source is not None and source.name == "COMMANDLINE":
                 raise ConfigError(f"{option} goes with --bundle; of the candidate it was set when it was trained")
     metrics = run_evaluate(
-        _job(context, data, work), bundle, has_corruptions=has_corruptions, is_float_only=is_float_only
+        job_of(context, data, work), bundle, has_corruptions=has_corruptions, is_float_only=is_float_only
     )
     typer.echo(json.dumps(metrics, indent=1) + "\n" if as_json else markdown(metrics), nl=False)
 
@@ -270,7 +211,7 @@ def package(context: typer.Context, work: Work = WORK_DEFAULT, output: Output = 
     """Write the measured candidate as a bundle."""
     from convert.pipeline import run_package
 
-    run_package(_job(context, Path(), work), output)
+    run_package(job_of(context, Path(), work), output)
     typer.echo(output)
 
 
@@ -296,7 +237,7 @@ def compare(
     from convert.picture_sets import from_folder, from_split
 
     pictures = from_folder(images) if images else from_split(data, Workspace(work).split, part, seed)
-    found = compare_bundles(a, b, pictures, residue, seed or D.seed, _progress())
+    found = compare_bundles(a, b, pictures, residue, seed or D.seed, progress())
     typer.echo(json.dumps(found, indent=1) + "\n" if as_json else markdown(found), nl=False)
 
 
@@ -318,23 +259,8 @@ def variants(
     """
     from convert.pipeline import run_variants
 
-    sizes = [(width, side) for width in _numbers(widths, "--widths", 0.1, 1.4) for side in _sides(sides)]
-    typer.echo(run_variants(_job(context, data, work), sizes), nl=False)
-
-
-def _sides(text: str) -> list[int]:
-    return [int(side) for side in _numbers(text, "--sides", 32, 1024)]
-
-
-def _numbers(text: str, option: str, least: float, most: float) -> list[float]:
-    """Numbers with commas between. Raises: ConfigError."""
-    try:
-        found = [float(word) for word in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or not all(least <= one <= most for one in found):
-        raise ConfigError(f"{option} {text!r}: expected numbers from {least:g} to {most:g} with commas between")
-    return found
+    sizes = [(width, side) for width in numbers(widths, "--widths", 0.1, 1.4) for side in sides_px(sides)]
+    typer.echo(run_variants(job_of(context, data, work), sizes), nl=False)
 
 
 @app.command()
@@ -352,7 +278,7 @@ def export(
     """Write the float model for other tools."""
     from convert.pipeline import run_export
 
-    run_export(_job(context, Path(), work), format_, folder, converter)
+    run_export(job_of(context, Path(), work), format_, folder, converter)
     typer.echo(folder)
 
 
@@ -380,7 +306,7 @@ def build(
     from convert.pipeline import run_all
 
     run_all(
-        _job(context, data, work),
+        job_of(context, data, work),
         output,
         weights,
         name,
@@ -425,67 +351,3 @@ def main() -> None:
 def _fail(message: str, status: int) -> None:
     print(f"edge-convert: {message}", file=sys.stderr)
     sys.exit(status)
-
-
-def _job(context: typer.Context, data: Path, work: Path) -> "Job":
-    """What a command works with: a recipe gives the settings, elsewhere the parameters named like their fields."""
-    from convert.pipeline import Job
-    from convert.recipe import load_recipe
-
-    known = {field.name for field in fields(Settings)}
-    chosen: dict[str, Any] = {name: value for name, value in context.params.items() if name in known}
-    if "residue" in chosen:
-        chosen["residue"] = tuple(chosen["residue"])
-    recipe = None
-    if "recipe" in context.params:
-        recipe = load_recipe(*(context.params[name] for name in ("recipe", "changes", "seed")))
-    settings = Settings(**chosen) if recipe is None else recipe.settings(chosen["residue"])
-    _claim(context, work)
-    risk = RiskTarget(
-        context.params.get("contamination", RISK.contamination), context.params.get("risk_confidence", RISK.confidence)
-    )
-    return Job(data, Workspace(work), settings, _progress(), _command(), risk, recipe)
-
-
-def _claim(context: typer.Context, work: Path) -> None:
-    """Before any work: keep other runs out of the work folder until the end, and see that there is room to write."""
-    from edge.bundle import MANIFEST_NAME
-
-    if context.params.get("bundle") is None:
-        context.with_resource(claimed(work))
-        if "data" in context.params:
-            check_room(work, "--work")
-    output = context.params.get("output")
-    if output is not None:
-        refuse_foreign(output, MANIFEST_NAME, "--output")
-        check_room(output.parent, "--output")
-
-
-def _progress() -> Callable[[str], None]:
-    """Lines to standard error with the time since the start."""
-    start_s = time.monotonic()
-
-    def say(line: str) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - start_s), 60)
-        print(f"[{minutes:3d}:{seconds:02d}] {line}", file=sys.stderr, flush=True)
-
-    return say
-
-
-_PATH_OPTIONS = {"--data", "--work", "--output", "--weights", "--bundle", "--recipe", "--tfjs-converter"}
-
-
-def _command() -> str:
-    """The command line for the manifest; of absolute paths only the last part, for they are this machine's own."""
-    words = []
-    for word in sys.argv[1:]:
-        option, equals, value = word.partition("=")
-        if option in _PATH_OPTIONS and equals and Path(value).is_absolute():
-            word = f"{option}={Path(value).name}"
-        elif Path(word).is_absolute():
-            word = Path(word).name
-        elif equals and Path(value).is_absolute():
-            # The value of --set KEY=FILE.
-            word = f"{option}={Path(value).name}"
-        words.append(word)
-    return " ".join(["python -m convert", *words])
