@@ -37,9 +37,9 @@ class QatSettings:
         seed: of the order of the pictures.
     """
 
-    pictures: int = 512
-    epochs: int = 3
-    rate: float = 2e-5
+    pictures: int = 1024
+    epochs: int = 4
+    rate: float = 4e-5
     batch: int = 16
     seed: int = 1
 

@@ -120,10 +120,16 @@ class Preprocessor:
             out: (1, height, width, 3) of the spec's dtype that is filled; without it, a buffer that the next call
                 overwrites.
         Returns: `out` or that buffer, in RGB order.
-        Raises: SourceError if image is not (H, W, 3) uint8.
+        Raises: SourceError if image is not (H, W, 3) uint8; ValueError if `out` is no such tensor.
         """
         check_image(image)
         tensor = self._tensor if out is None else out
+        if tensor.shape != self._tensor.shape or tensor.dtype != self._tensor.dtype or not tensor.flags.c_contiguous:
+            # OpenCV would write to a new array instead, without a word.
+            raise ValueError(
+                f"out is {tensor.dtype} of shape {tensor.shape}, expected contiguous {self._tensor.dtype} of shape "
+                f"{self._tensor.shape}"
+            )
         pixels = tensor[0].view(np.uint8)
         rows = _thinned(image, self._size[1]) if self._is_thinned else image
         cv2.resize(rows, self._size, dst=self._resized, interpolation=cv2.INTER_LINEAR)

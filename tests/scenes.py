@@ -41,6 +41,7 @@ class SyntheticTray:
         *,
         size: float = 0.25,
         is_plain: bool = False,
+        contrast: float | None = None,
         gain: float = 1.0,
         gradient: float = 0.0,
         shift_px: tuple[int, int] = (0, 0),
@@ -51,6 +52,7 @@ class SyntheticTray:
             item: centre of a block, in shares of the frame; None leaves the tray empty.
             size: of the block, a share of the frame's sides.
             is_plain: the block is of one dark grey, without a pattern.
+            contrast: grey levels by which the block's pattern differs from the tray; None for a strong one.
             gain: of the light; `gradient`: how much brighter the right edge is than the middle.
             shift_px: how far the camera was knocked.
         """
@@ -61,6 +63,8 @@ class SyntheticTray:
             block = 40.0 + 120.0 * cv2.resize(self._pattern, side, interpolation=cv2.INTER_NEAREST)
             if is_plain:
                 block[:] = 50.0
+            if contrast is not None:
+                block = 150.0 + contrast * (2.0 * block - 200.0) / 120.0
             x_px, y_px = round(item[0] * width_px - side[0] / 2), round(item[1] * height_px - side[1] / 2)
             scene[y_px : y_px + side[1], x_px : x_px + side[0]] = block
         if shift_px != (0, 0):

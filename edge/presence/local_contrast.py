@@ -34,9 +34,11 @@ NOISE_SIGMAS = 5.0
 """A change must also stand so many standard deviations above the picture's own noise."""
 SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+STILL_FRAMES = 8
+"""Frames in a row that may be taken for the still picture: then one is looked at again, with the finer bars."""
 STILL_PLACES = 9
 """So many of the 4800 may differ from a still picture for it to be still: the tails of the noise, two thousandths of
-the tray, where a motion is twelve."""
+the tray, where a motion is twelve. Where the config counts fewer, so does this."""
 STILL_LIGHT = 0.03
 """Share by which the light may differ in a still picture, as it flickers."""
 TEXTURE_CELLS = (9, 9)
@@ -95,24 +97,31 @@ class LocalContrastDetector:
         self._averaged_frames = 0
         self._former: _Reference | None = None
         self._still: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], Presence] | None = None
+        self._still_frames = 0
+        least = min(config.empty_cover, config.moving_share)
+        self._still_places = min(STILL_PLACES, int(least * THUMB_WIDTH * THUMB_HEIGHT) - 1)
         self._is_occupied = False
         self._previous: tuple[float, Plane] | None = None
 
     def observe(self, frame: Frame, *, may_learn: bool) -> Presence:
         """Look at one frame; see `ports.PresenceDetector`."""
         grey = _thumbnail(frame.image)
-        if self._still is not None:
+        if self._still is not None and self._still_frames < STILL_FRAMES and self._is_lit(grey):
             seen, limits, presence = self._still
-            if np.count_nonzero(cv2.absdiff(grey, seen) > limits) <= STILL_PLACES:
+            if np.count_nonzero(cv2.absdiff(grey, seen) > limits) <= self._still_places:
                 # As the still picture that was looked at: what covered the tray still does. These are the frames that
                 # are voted on.
+                self._still_frames += 1
                 return presence._replace(t_s=frame.t_s)
-            self._still = None
+        self._still = None
         return self._look(frame.t_s, grey, may_learn=may_learn)
+
+    def _is_lit(self, grey: npt.NDArray[np.uint8]) -> bool:
+        return cv2.mean(grey)[0] >= self._config.dark_level
 
     def _look(self, t_s: float, grey: npt.NDArray[np.uint8], *, may_learn: bool) -> Presence:
         thumb = grey.astype(np.float32)
-        if float(cv2.mean(thumb)[0]) < self._config.dark_level:
+        if not self._is_lit(grey):
             self._previous = None
             self._quiet_frames = 0
             return Presence(t_s, False, False, False, False, 0.0, 0.0)
@@ -139,9 +148,9 @@ class LocalContrastDetector:
             cover=cover,
             motion=motion,
         )
-        if self._is_occupied and motion == 0.0 and not self._is_provisional:
+        if self._is_occupied and motion <= self._still_places / thumb.size and not self._is_provisional:
             limits = np.minimum(STILL_LIGHT * thumb + self._bar(noise), 255.0).astype(np.uint8)
-            self._still = (grey, limits, presence)
+            self._still, self._still_frames = (grey, limits, presence), 0
         return presence
 
     def _bar(self, noise: float) -> float:

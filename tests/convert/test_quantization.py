@@ -11,7 +11,9 @@ import convert.cli
 import convert.pipeline
 import convert.quantization as quantization
 from convert.dataset import Split
+from convert.fold import Fold
 from convert.quantization import Checks, best_int8
+from convert.scores import softmax
 from convert.settings import Settings
 
 N = 400
@@ -19,20 +21,31 @@ TARGETS = np.zeros(N, np.int64)
 SPLIT = object.__new__(Split)
 
 
-def logits(right: int, margin: float = 1.0) -> np.ndarray:
-    """Of N pictures of label 0, the first `right` of them recognized."""
-    rows = np.zeros((N, 3))
-    rows[:right, 0] = rows[right:, 1] = margin
+FLOAT = np.tile([3.0, 0.0, 0.0], (N, 1))
+"""Logits of the float network: N pictures of label 0, all recognized."""
+
+
+def near(divergence: float, right: int = N) -> np.ndarray:
+    """Answers so far from `FLOAT`, in nats, and of which so many are right where there is room for it."""
+    rows = FLOAT.copy()
+    wanted = softmax(FLOAT[:1], 1.0)[0]
+    low, high = 0.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        found = softmax(np.array([[3.0 + middle, 0.0, 0.0]]), 1.0)[0]
+        low, high = (middle, high) if (wanted * np.log(wanted / found)).sum() < divergence else (low, middle)
+    rows[:, 0] += low
+    rows[right:, 1] = rows[right:, 0] + 1
     return rows
 
 
 @pytest.fixture
 def choose(monkeypatch: pytest.MonkeyPatch, tiny_model: Callable[..., bytes]) -> Callable[..., Any]:
-    """Runs `best_int8` with given logits of the float, the int8 and the tuned int8 network."""
+    """Runs `best_int8` with given logits of the int8 network as it is, equalized, and tuned."""
 
-    def run(floating: np.ndarray, after_training: np.ndarray, after_tuning: np.ndarray, qat: str) -> Any:
-        models = {"float": tiny_model(), "tuned": tiny_model(4)}
-        answers = {models["float"]: after_training, models["tuned"]: after_tuning}
+    def run(plain: np.ndarray, equalized: np.ndarray, tuned: np.ndarray, qat: str) -> Any:
+        models = {name: tiny_model(labels) for labels, name in enumerate(("float", "equalized", "tuned"), 3)}
+        answers = dict(zip(models.values(), (plain, equalized, tuned), strict=True))
 
         class FakeRunner:
             def __init__(self, model: bytes) -> None:
@@ -45,7 +58,9 @@ def choose(monkeypatch: pytest.MonkeyPatch, tiny_model: Callable[..., bytes]) ->
         monkeypatch.setattr(quantization, "quantize", lambda model, representative: models[model])
         monkeypatch.setattr(quantization, "representative_pictures", lambda *given: pictures)
         monkeypatch.setattr(quantization, "class_root", lambda data: data)
-        monkeypatch.setattr(quantization, "_checks", lambda *given: Checks(pictures, TARGETS, floating))
+        monkeypatch.setattr(quantization, "fold_batch_norm", lambda model: Fold(model, [], []))
+        monkeypatch.setattr(quantization, "equalize", lambda model, representative: "equalized")
+        monkeypatch.setattr(quantization, "_checks", lambda *given: Checks(pictures, TARGETS, FLOAT))
         monkeypatch.setattr(quantization, "_tuned", lambda *given: "tuned")
         monkeypatch.setattr(quantization, "Runner", FakeRunner)
         return best_int8("float", Path(), SPLIT, Settings(), qat, lambda line: None)
@@ -54,29 +69,37 @@ def choose(monkeypatch: pytest.MonkeyPatch, tiny_model: Callable[..., bytes]) ->
 
 
 @pytest.mark.parametrize(
-    ("right", "qat", "is_tuned", "reason"),
+    ("plain", "equalized", "tuned", "qat", "method", "reason"),
     [
-        ((380, 379, 380), "auto", False, "a loss of 0.25 points is borne"),
-        ((380, 378, 380), "auto", True, "0.5 points are too much, and tuning mends them"),
-        ((380, 378, 377), "auto", False, "tuning that makes it worse is not taken"),
-        ((380, 370, 380), "off", False, "nobody wants tuning"),
-        ((380, 380, 381), "on", True, "tuning is wanted and helps"),
-        ((380, 385, 381), "on", False, "tuning is wanted and does harm"),
+        (near(0.009), near(0.02), near(0.001), "auto", "post-training", "so little is borne: no tuning"),
+        (near(0.02), near(0.009), near(0.001), "auto", "equalized", "equalizing is enough"),
+        (near(0.03), near(0.02), near(0.01), "auto", "quantization-aware", "too far, and tuning mends it"),
+        (near(0.03), near(0.02), near(0.025), "auto", "equalized", "tuning that makes it worse is not taken"),
+        (near(0.03), near(0.02), near(0.01), "off", "equalized", "nobody wants tuning"),
+        (near(0.004), near(0.003), near(0.002), "on", "quantization-aware", "tuning is wanted and helps"),
+        (near(0.004), near(0.003), near(0.004), "on", "equalized", "tuning is wanted and does harm"),
     ],
 )
-def test_the_better_int8_model_is_taken(
-    choose: Callable[..., Any], right: tuple[int, int, int], qat: str, is_tuned: bool, reason: str
+def test_the_int8_model_nearest_to_the_float_one_is_taken(
+    choose: Callable[..., Any],
+    plain: np.ndarray,
+    equalized: np.ndarray,
+    tuned: np.ndarray,
+    qat: str,
+    method: str,
+    reason: str,
 ) -> None:
-    chosen = choose(*map(logits, right), qat)
-    assert (chosen.source == "tuned") == is_tuned, reason
-    assert chosen.record["method"] == ("quantization-aware" if is_tuned else "post-training")
-    assert chosen.record["loss_points"] == pytest.approx((right[0] - right[1]) / 4)
+    chosen = choose(plain, equalized, tuned, qat)
+    assert chosen.record["method"] == method, reason
+    assert chosen.source == {"post-training": "float", "equalized": "equalized"}.get(method, "tuned")
 
 
-def test_among_equally_right_models_the_likelier_answer_wins(choose: Callable[..., Any]) -> None:
-    surer, vaguer = logits(N, margin=3.0), logits(N, margin=1.0)
-    assert choose(surer, vaguer, surer, "on").source == "tuned"
-    assert choose(surer, surer, vaguer, "on").source == "float"
+def test_the_record_says_what_was_tried(choose: Callable[..., Any]) -> None:
+    record = choose(near(0.03, N - 4), near(0.02), near(0.01), "auto").record
+    assert record["accuracy_float"] == 1
+    assert record["tried"]["post-training"]["accuracy"] == pytest.approx(1 - 4 / N)
+    assert record["tried"]["equalized"] == {"accuracy": 1, "divergence": 0.02}
+    assert record["loss_points"] == 0
 
 
 def test_the_command_line_hands_on_when_to_tune_and_what_to_allow(monkeypatch: pytest.MonkeyPatch) -> None:

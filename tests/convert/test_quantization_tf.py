@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convert.dataset import make_split
+from convert.equalize import equalize
 from convert.fold import fold_batch_norm
 from convert.formats import FORMATS, Runner, compare_formats, convert_format
 from convert.graph import leftovers, operators, read_tree, undelegated
@@ -132,6 +133,47 @@ def test_folding_reaches_into_models_inside_a_model() -> None:
     assert largest_difference(model, folded.model, shown) < 1e-3
 
 
+def test_equalizing_changes_nothing_but_the_rounding_of_floats() -> None:
+    """Also in a model inside a model, and behind a layer of padding."""
+    import keras
+
+    inner = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
+    picture = keras.Input((32, 32, 3))
+    model = fold_batch_norm(keras.Model(picture, keras.layers.GlobalAveragePooling2D()(inner(picture)))).model
+    shown = np.random.default_rng(3).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+    equalized = equalize(model, shown)
+    pairs = list(zip(model.get_weights(), equalized.get_weights(), strict=True))
+    changed = sum(not np.allclose(one, other) for one, other in pairs)
+    assert changed > 60, "every convolution but the projections of residual sums has a seam on one of its sides"
+    wanted = answers(model, to_real(shown))
+    assert largest_difference(model, equalized, to_real(shown)) < 1e-3 * np.abs(wanted).max()
+
+
+def test_a_channel_that_would_be_rounded_away_survives_once_equalized() -> None:
+    """One channel is a thousandth of the other, and the layer behind makes as much of it."""
+    import keras
+
+    picture = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 1, name="quiet_and_loud")(picture)
+    x = keras.layers.ZeroPadding2D(1)(keras.layers.ReLU(6.0)(x))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 1, name="mix")(x))
+    model = keras.Model(picture, x)
+    model.get_layer("quiet_and_loud").set_weights(
+        [np.float32([[[[0.0, 3], [0.002, 0], [0, 0]]]]), np.float32([0.002, 3])]
+    )
+    model.get_layer("mix").set_weights([np.float32([[[[1500, 0], [0, 1]]]]), np.zeros(2, np.float32)])
+    shown = np.random.default_rng(2).integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
+    shown[0], shown[1] = 0, 255
+    wanted = answers(model, to_real(shown))
+
+    def error(network: Any) -> float:
+        return float(np.abs(Runner(quantize(network, shown)).logits(shown) - wanted).max() / np.abs(wanted).max())
+
+    equalized = equalize(model, shown)
+    assert largest_difference(model, equalized, to_real(shown)) < 1e-3
+    assert error(equalized) < 0.03 < error(model)
+
+
 def test_a_normalization_behind_an_activation_stays_and_is_named() -> None:
     import keras
 
@@ -230,7 +272,8 @@ def test_from_photographs_to_the_account_of_the_loss(hard: dict[str, Any], tmp_p
     lines: list[str] = []
     chosen = best_int8(hard["model"], tmp_path, split, settings, "on", lines.append)
     assert len([line for line in lines if line.startswith("quantization-aware epoch")]) == QatSettings().epochs
-    assert chosen.record["method"] == ("post-training" if chosen.source is hard["model"] else "quantization-aware")
+    assert (chosen.record["method"] == "post-training") == (chosen.source is hard["model"])
+    assert list(chosen.record["tried"]) == ["post-training", "equalized", "quantization-aware"]
     account = write_account(chosen, hard["model"], split, settings, tmp_path / "work", lines.append)
     assert json.loads((tmp_path / "work" / "quantization.json").read_text()) == account
     assert account["n"] == len(split.part("val")) > 0

@@ -121,6 +121,22 @@ def test_a_tensor_that_is_given_is_filled_in_place(spec: InputSpec, reason: str)
     assert np.array_equal(given, preprocess(picture(5)))
 
 
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((1, 32, 24, 3), np.int8),
+        np.zeros((24, 32, 3), np.int8),
+        np.zeros((1, 24, 32, 3), np.uint8),
+        np.zeros((1, 24, 64, 3), np.int8)[:, :, ::2],
+    ],
+    ids=["sides", "no batch", "type", "gaps"],
+)
+def test_a_tensor_that_does_not_fit_is_refused_and_left_alone(out: np.ndarray):
+    with pytest.raises(ValueError, match=r"expected contiguous int8 of shape \(1, 24, 32, 3\)"):
+        Preprocessor(spec())(picture(5), out=out)
+    assert not out.any()
+
+
 def test_a_part_of_a_picture_is_seen_like_a_copy_of_it():
     part = picture(3, 200, 200)[20:150, 10:190]
     preprocess = Preprocessor(spec())
