@@ -96,25 +96,26 @@ The {number} rendered items of the check were drawn from random numbers that tra
 
 
 def _weights_line(weights: dict[str, Any] | None, parts: Parts) -> str:
+    origin = _origin(parts)
     if weights is None:
-        return "Training started from random weights."
+        return f"{origin} started from random weights."
     digest = f"SHA-256 `{weights['sha256']}`" if weights["sha256"] else "fetched by Keras, no hash recorded"
     family = _network(parts).rpartition(" ")[0]
     return (
-        f"{_origin(parts)} started from ImageNet weights of {family} (layout of Keras applications, Apache-2.0): "
+        f"{origin} started from ImageNet weights of {family} (layout of Keras applications, Apache-2.0): "
         f"`{weights['file']}`, {digest}."
     )
 
 
 def _origin(parts: Parts) -> str:
-    """What started from the weights: this training, or that of the larger model that the network was cut out of."""
-    digest = parts.training.get("start_sha256")
-    if digest is None:
+    """What started from the weights: this training, or that of the model whose weights it began with."""
+    start, teacher = (parts.training.get(name) for name in ("start_sha256", "teacher_sha256"))
+    if start is None:
         return "Training"
-    taught = ", and learned from its opinion of every picture" if parts.training.get("teacher_sha256") else ""
+    taught = ", and learned from its opinion of every picture" if start == teacher else ""
     return (
-        "The network was cut out of a larger one, trained by this program on the same split (float model, SHA-256 "
-        f"`{digest}`){taught}. That one"
+        "Training began with the weights of a model that this program had trained on the same split (float model, "
+        f"SHA-256 `{start}`){taught}. The training of that one"
     )
 
 

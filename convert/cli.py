@@ -255,11 +255,11 @@ def variants(
 ) -> None:
     """Train every width and input size alike for a short while, and show accuracy beside time; Markdown to stdout.
 
-    The work folder holds the finished larger model that they start from. What is finished is not trained again.
+    They start from the float model in the work folder. A variant that is finished is not trained again.
     """
     from convert.pipeline import run_variants
 
-    sizes = [(width, side) for width in numbers(widths, "--widths", 0.1, 1.4) for side in sides_px(sides)]
+    sizes = [(width, side) for width in numbers(widths, "--widths", 0.1, 1.0) for side in sides_px(sides)]
     typer.echo(run_variants(job_of(context, data, work), sizes), nl=False)
 
 

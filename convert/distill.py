@@ -98,10 +98,10 @@ def check_teacher(path: Path, work: Workspace) -> None:
     Raises: ConfigError if it lies where the student will, or was trained on another split, or does not say on which.
     """
     if path.resolve() == work.float_model.resolve():
-        raise ConfigError(f"teacher {path} would be replaced by its student; pass another --work")
+        raise ConfigError(f"{path} would be replaced by the model that learns from it; pass another --work")
     report = read_step(path.with_name(work.training.name), "train")
     if report.get("split_sha256") != sha256_of(work.split):
         raise ConfigError(
-            f"teacher {path} was trained on another split than {work.split}: it may have seen the test photographs; "
-            "split with the same seed and ratios, or train the teacher again"
+            f"{path} was trained on another split than {work.split}: it may have seen the test photographs; "
+            "split with the same seed and ratios, or train it again"
         )

@@ -66,20 +66,18 @@ def progress() -> Callable[[str], None]:
     return say
 
 
-_PATH_OPTIONS = {"--data", "--work", "--output", "--weights", "--bundle", "--recipe", "--tfjs-converter"}
-
-
 def _command() -> str:
     """The command line for the manifest; of absolute paths only the last part, for they are this machine's own."""
     words = []
     for word in sys.argv[1:]:
+        # --data FOLDER, --data=FOLDER, --set KEY=FILE, --set=KEY=FILE
         option, equals, value = word.partition("=")
-        if option in _PATH_OPTIONS and equals and Path(value).is_absolute():
-            word = f"{option}={Path(value).name}"
-        elif Path(word).is_absolute():
+        key, second, file = value.partition("=")
+        if Path(word).is_absolute():
             word = Path(word).name
         elif equals and Path(value).is_absolute():
-            # The value of --set KEY=FILE.
             word = f"{option}={Path(value).name}"
+        elif second and Path(file).is_absolute():
+            word = f"{option}={key}={Path(file).name}"
         words.append(word)
     return " ".join(["python -m convert", *words])

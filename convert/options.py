@@ -124,7 +124,10 @@ WORK_DEFAULT = Path("build/convert")
 
 def sides_px(text: str) -> list[int]:
     """Sides of an input with commas between. Raises: ConfigError."""
-    return [int(side) for side in numbers(text, "--sides", 32, 1024)]
+    found = numbers(text, "--sides", 32, 512)
+    if any(side != int(side) for side in found):
+        raise ConfigError(f"--sides {text!r}: expected whole pixels")
+    return [int(side) for side in found]
 
 
 def numbers(text: str, option: str, least: float, most: float) -> list[float]:

@@ -20,12 +20,13 @@ from convert.provenance import (
     check_candidate,
     check_measured,
     check_training,
+    inherited_weights,
     measured,
     read_step,
     trained,
 )
 from convert.quiet import quiet
-from convert.recipe import Recipe, load_recipe
+from convert.recipe import Recipe, changed, load_recipe
 from convert.risk import RiskTarget
 from convert.settings import Settings, Workspace, find_weights
 from convert.split_report import split_report
@@ -99,9 +100,10 @@ def run_train(job: Job, weights: str | None, *, restarts: bool = False, keeps_ca
     _need("keras", os.environ.get("KERAS_BACKEND", "tensorflow"))
     from convert.train import forget_training, train
 
+    inherited = inherited_weights(recipe.origin)
     residue = job.settings.residue
     report = train(root, split, recipe, found, job.work, job.say, residue=residue, restarts=restarts)
-    record = {"command": job.command, **trained(job.work, split, found, recipe.origin), **report}
+    record = {"command": job.command, **trained(job.work, split, found, inherited), **report}
     write_text(job.work.training, json.dumps(record, indent=1) + "\n")
     forget_training(job.work, split, recipe, keeps_cache=keeps_cache)
 
@@ -112,7 +114,7 @@ def _first_weights(job: Job, weights: str | None) -> str | None:
     if recipe.origin is None:
         return find_weights(weights, job.data, recipe.network.family)
     if weights is not None:
-        raise ConfigError(f"recipe {recipe.name} starts from {recipe.origin}; leave --weights out, or set start=null")
+        raise ConfigError(f"recipe {recipe.name} starts from {recipe.origin}; leave --weights out")
     if not recipe.origin.is_file():
         raise ConfigError(f"{recipe.origin} is missing; train it first: recipe {recipe.name} starts from it")
     return None
@@ -303,7 +305,9 @@ def run_variants(job: Job, sizes: Sequence[tuple[float, int]]) -> str:
     Raises: ConfigError if the larger model that they start from is not there.
     """
     recipe = job.recipe or load_recipe("variants")
-    _first_weights(job, None)
+    if recipe.origin is None:
+        recipe = changed(recipe, [f"start={job.work.float_model}"])
+    _first_weights(replace(job, recipe=recipe), None)
     split = load_split(job.work.split)
     job.settings.check_residue(split.labels)
     check_data(class_root(job.data), split)

@@ -16,20 +16,25 @@ __all__ = [
     "check_float",
     "check_measured",
     "check_training",
+    "inherited_weights",
     "measured",
     "read_step",
     "trained",
 ]
 
 
-def trained(work: Workspace, split: Split, weights: str | None, origin: Path | None = None) -> dict[str, Any]:
+def inherited_weights(origin: Path | None) -> Any:
+    """The record of the weights that a model of ours had started from: they are in what starts from it, too."""
+    return None if origin is None else read_step(origin.with_name("training.json"), "train").get("weights")
+
+
+def trained(work: Workspace, split: Split, weights: str | None, inherited: Any = None) -> dict[str, Any]:
     """What a training started from and what it left, for `training.json`.
 
     Args:
         weights: as `find_weights` found them: a path, "imagenet" (what Keras fetched is not hashed) or None.
-        origin: the float model that it was cut out of instead; what that one had started from is in this one too.
+        inherited: see `inherited_weights`, where it started from a model of ours instead.
     """
-    inherited = None if origin is None else read_step(origin.with_name(work.training.name), "train").get("weights")
     is_file = weights is not None and Path(weights).is_file()
     return {
         "split_seed": split.seed,

@@ -55,6 +55,8 @@ def train(
     import keras
 
     settings = recipe.settings(residue)
+    # Before the training, which is long: the files may be others when it ends.
+    learned_from = _hashes(recipe)
     key = training_key(split, recipe, weights)
     progress = None if restarts else load_progress(work.checkpoint, key)
     keras.utils.set_random_seed(recipe.seed)
@@ -106,8 +108,7 @@ def train(
         described["start"] = Path(recipe.start).name
     return {
         "recipe": described,
-        "teacher_sha256": None if recipe.distill is None else _hash_of(Path(recipe.distill.teacher)),
-        "start_sha256": None if recipe.origin is None else _hash_of(recipe.origin),
+        **learned_from,
         "settings": asdict(settings),
         "backend": keras.backend.backend(),
         "class_weights": {label: round(float(one), 3) for label, one in zip(split.labels, weight, strict=True)},
@@ -134,8 +135,7 @@ def training_key(split: Split, recipe: Recipe, weights: str | None) -> str:
         [(photo.file, photo.part) for photo in split.photos],
         sha256_of(Path(weights)) if is_file and weights is not None else weights,
         drawing_key(split, recipe.settings()),
-        None if recipe.distill is None else _hash_of(Path(recipe.distill.teacher)),
-        None if recipe.origin is None else _hash_of(recipe.origin),
+        _hashes(recipe),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -146,6 +146,14 @@ def _wide(recipe: Recipe, work: Workspace) -> Any:
         return None
     check_teacher(recipe.origin, work)
     return body_of(open_float(recipe.origin, "start"))
+
+
+def _hashes(recipe: Recipe) -> dict[str, str | None]:
+    """Of the models that are learned from."""
+    return {
+        "teacher_sha256": None if recipe.distill is None else _hash_of(Path(recipe.distill.teacher)),
+        "start_sha256": None if recipe.origin is None else _hash_of(recipe.origin),
+    }
 
 
 def _hash_of(model: Path) -> str:

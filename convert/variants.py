@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.dataset import Split, class_root
+from convert.equalize import equalize
 from convert.files import replacing, write_text
+from convert.fold import fold_batch_norm
 from convert.pictures import chunks, plain
 from convert.quantize import load_float, quantize, representative_pictures, tensors
 from convert.recipe import Recipe, changed
@@ -20,6 +22,7 @@ from convert.scores import binary_scores, label_scores, softmax
 from convert.settings import Workspace
 from convert.train import forget_training, train, training_key
 from edge.classify.interpreters import open_interpreter
+from edge.errors import ConfigError
 from edge.preprocess import Preprocessor
 from edge.records import BgrImage
 
@@ -74,12 +77,13 @@ def measure_variants(
     """
     models: dict[tuple[float, int], bytes] = {}
     by_side = sorted(set(sizes), key=lambda size: (size[1], size[0]))
+    recipes = {size: _resized(recipe, size) for size in by_side}
     for number, size in enumerate(by_side, 1):
         say(f"variant {number} of {len(by_side)}: width {size[0]:g}, {size[1]} px")
-        models[size] = _model(data, split, _resized(recipe, size), folder, say, residue)
+        models[size] = _model(data, split, recipes[size], folder, say, residue)
         if number == len(by_side) or by_side[number][1] != size[1]:
             # The pictures of a side serve all of its widths; the next side draws its own.
-            forget_training(Workspace(folder / str(size[1])), split, _resized(recipe, size))
+            forget_training(Workspace(folder / str(size[1])), split, recipes[size])
     times = frame_times(models)
     slowest = max(times.values())
     rows = []
@@ -91,7 +95,14 @@ def measure_variants(
 
 
 def _resized(recipe: Recipe, size: tuple[float, int]) -> Recipe:
-    return changed(recipe, [f"network.width={size[0]}", f"network.side_px={size[1]}"])
+    """Raises: ConfigError if there is no such network, before the first one is trained."""
+    width, side_px = size
+    try:
+        return changed(recipe, [f"network.width={width}", f"network.side_px={side_px}"])
+    except ConfigError as exc:
+        raise ConfigError(
+            f"width {width:g} at {side_px} px cannot be trained ({exc}); check --widths and --sides"
+        ) from exc
 
 
 def _model(data: Path, split: Split, recipe: Recipe, folder: Path, say: Say, residue: tuple[str, ...]) -> bytes:
@@ -106,12 +117,14 @@ def _model(data: Path, split: Split, recipe: Recipe, folder: Path, say: Say, res
     work.folder.mkdir(parents=True, exist_ok=True)
     write_text(work.split, (folder / "split.json").read_text(encoding="utf-8"))
     train(class_root(data), split, recipe, None, work, say, residue=residue)
-    forget_training(work, split, recipe, keeps_cache=True)
     settings = recipe.settings(residue)
-    model = quantize(load_float(work.float_model), representative_pictures(data, split, settings))
+    representative = representative_pictures(data, split, settings)
+    model = quantize(equalize(fold_batch_norm(load_float(work.float_model)).model, representative), representative)
+    record.unlink(missing_ok=True)
     with replacing(finished) as partial:
         partial.write_bytes(model)
     write_text(record, json.dumps({"key": key}) + "\n")
+    forget_training(work, split, recipe, keeps_cache=True)
     return model
 
 

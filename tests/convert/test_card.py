@@ -65,13 +65,14 @@ def test_the_weights_are_those_on_record(make: Callable[..., str]) -> None:
     digest = "ab" * 32
     assert f"`imagenet.h5`, SHA-256 `{digest}`" in make(weights={"file": "imagenet.h5", "sha256": digest})
     assert "`imagenet`, fetched by Keras" in make(weights={"file": "imagenet", "sha256": None})
-    hashes = {"start_sha256": "5" * 64, "teacher_sha256": "6" * 64}
+    hashes = {"start_sha256": "5" * 64, "teacher_sha256": "5" * 64}
     student = make(weights={"file": "imagenet.h5", "sha256": digest}, training=hashes)
     assert (
-        f"cut out of a larger one, trained by this program on the same split (float model, SHA-256 `{'5' * 64}`), and "
+        f"SHA-256 `{'5' * 64}`), and learned from its opinion of every picture. The training of that one started"
         in (student)
     )
-    assert "That one started from ImageNet weights" in student
+    untaught = make(weights=None, training={**hashes, "teacher_sha256": "6" * 64})
+    assert f"SHA-256 `{'5' * 64}`). The training of that one started from random weights." in untaught
     without = make(weights=None)
     assert "Training started from random weights." in without
     assert "ImageNet" not in without

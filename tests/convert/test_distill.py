@@ -88,7 +88,7 @@ def test_a_teacher_must_not_have_seen_the_test_photographs(tmp_path, split_text,
 
 def test_a_student_does_not_replace_its_teacher(tmp_path):
     teacher = teacher_folder(tmp_path / "wide", "one")
-    with pytest.raises(ConfigError, match="replaced by its student"):
+    with pytest.raises(ConfigError, match="replaced by the model that learns from it"):
         check_teacher(teacher, Workspace(tmp_path / "wide"))
 
 

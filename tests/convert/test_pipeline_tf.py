@@ -106,7 +106,7 @@ def test_a_shipped_bundle_can_be_measured_again(built: Path) -> None:
     assert "float" not in done.stdout
 
 
-TINY = ("start=work/float.keras", "pictures.rendered=3", "pictures.outliers=1", "batch=6", "average=0")
+TINY = ("pictures.rendered=3", "pictures.outliers=1", "batch=6", "average=0")
 SHORT = ("pictures.passes=1", "phases.0.epochs=1", "phases.1.epochs=1")
 
 
@@ -133,3 +133,21 @@ def test_variants_need_the_larger_model(built: Path) -> None:
     assert missing.returncode == 2
     assert missing.stderr.count("\n") == 1
     assert "nowhere/float.keras is missing; train it first" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--sides=32,100",), "width 0.35 at 100 px cannot be trained"),
+        (("--sides=32.5",), "expected whole pixels"),
+        (("--sides=1024",), "expected numbers from 32 to 512"),
+        (("--widths=wide",), "expected numbers from 0.1 to 1"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused_before_the_first_is_trained(
+    built: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    done = convert(built, "variants", "--data=data", "--work=work", "--seed=5", *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "epoch" not in done.stderr

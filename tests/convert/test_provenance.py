@@ -14,7 +14,7 @@ from convert.files import sha256_of, write_text
 from convert.metadata import ModelText, add_metadata
 from convert.package import Parts, candidate_parts, write_bundle
 from convert.pipeline import Job, run_evaluate, run_package, run_quantize, run_split, run_train
-from convert.provenance import measured, trained
+from convert.provenance import inherited_weights, measured, trained
 from convert.recipe import load_recipe
 from convert.settings import Settings, Workspace
 from convert.tables import markdown
@@ -154,7 +154,8 @@ def test_a_student_has_the_weights_that_the_larger_model_had_started_from(job: J
     split = run_split(job)
     weights = {"file": "imagenet.h5", "sha256": "0" * 64}
     write_text(tmp_path / "wide" / "training.json", json.dumps({"weights": weights}))
-    assert trained(job.work, split, None, tmp_path / "wide" / "float.keras")["weights"] == weights
+    inherited = inherited_weights(tmp_path / "wide" / "float.keras")
+    assert trained(job.work, split, None, inherited)["weights"] == weights
 
 
 def test_a_recipe_that_starts_from_a_model_of_ours_takes_no_other_weights(job: Job, tmp_path: Path) -> None:

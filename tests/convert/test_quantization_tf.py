@@ -144,7 +144,7 @@ def test_equalizing_changes_nothing_but_the_rounding_of_floats() -> None:
     equalized = equalize(model, shown)
     pairs = list(zip(model.get_weights(), equalized.get_weights(), strict=True))
     changed = sum(not np.allclose(one, other) for one, other in pairs)
-    assert changed > 60, "every convolution but the projections of residual sums has a seam on one of its sides"
+    assert changed > 30, "of 52 kernels, those on the two sides of a ReLU6"
     wanted = answers(model, to_real(shown))
     assert largest_difference(model, equalized, to_real(shown)) < 1e-3 * np.abs(wanted).max()
 

@@ -4,17 +4,19 @@ import importlib.util
 import logging
 import os
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from edge.bundle import load_bundle
+from edge.bundle import Bundle, load_bundle
 from edge.classify import interpreters, tflite
 from edge.classify.interpreters import open_interpreter, resolve_runtime
 from edge.classify.tflite import TfliteClassifier
 from edge.errors import BundleError, ConfigError
+from edge.preprocess import Resize
 from tests.rigs import SHIPPED_BUNDLE, edit_manifest, rehash
 from tests.scenes import picture
 
@@ -30,12 +32,14 @@ def golden_pictures() -> list[np.ndarray]:
     return [cv2.imread(str(SHIPPED_BUNDLE / golden.file)) for golden in BUNDLE.manifest.golden]
 
 
-def plain_logits(image: np.ndarray) -> np.ndarray:
+def plain_logits(image: np.ndarray, bundle: Bundle = BUNDLE) -> np.ndarray:
     """Resize, normalize in floats, quantize as the manifest says (ties up), set_tensor, invoke: by hand."""
-    promised = BUNDLE.manifest.input
-    interpreter = Interpreter(model_content=BUNDLE.model, num_threads=1)
+    promised = bundle.manifest.input
+    interpreter = Interpreter(model_content=bundle.model, num_threads=1)
     interpreter.allocate_tensors()
-    rgb = cv2.cvtColor(cv2.resize(image, promised.shape[2:0:-1], interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2RGB)
+    step = max(1, len(image) // promised.shape[1]) if promised.resize == "thinned_linear" else 1
+    rows = np.ascontiguousarray(image[step // 2 :: step])
+    rgb = cv2.cvtColor(cv2.resize(rows, promised.shape[2:0:-1], interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2RGB)
     real = (rgb.astype(np.float64) - promised.mean) / promised.std
     steps = np.floor(np.round(real / promised.scale + promised.zero_point, 4) + 0.5)
     tensor = np.clip(steps, -128, 127).astype(promised.dtype)
@@ -47,6 +51,14 @@ def plain_logits(image: np.ndarray) -> np.ndarray:
 def test_an_image_gives_what_the_plain_computation_gives(classifier):
     for image in [*golden_pictures(), picture(1, 640, 480), cv2.blur(picture(2, 640, 480), (31, 31))]:
         assert classifier.logits(image) == plain_logits(image).tolist()
+
+
+@pytest.mark.parametrize("resize", get_args(Resize))
+def test_a_picture_is_resized_as_the_manifest_says(bundle_dir: Path, resize: Resize):
+    edit_manifest(bundle_dir, lambda manifest: manifest["input"].update(resize=resize))
+    bundle = load_bundle(bundle_dir)
+    image = picture(1, 640, 480)
+    assert TfliteClassifier(bundle, "litert").logits(image) == plain_logits(image, bundle).tolist()
 
 
 def test_probabilities_are_the_softmax_of_the_calibrated_logits(classifier):
