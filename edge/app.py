@@ -14,7 +14,7 @@ import edge
 from edge.bundle import Bundle, load_bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.config import Config
-from edge.configfile import check_labels
+from edge.configfile import check_labels, check_model_path
 from edge.errors import ConfigError
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
@@ -44,15 +44,18 @@ class Session:
     """`sources.sim.Simulation`, which knows what it showed; None for every other source."""
 
 
-def open_classifier(config: Config) -> tuple[Bundle, TfliteClassifier]:
+def open_classifier(config: Config, file: Path | None = None) -> tuple[Bundle, TfliteClassifier]:
     """Load, check and warm the model; the routes must fit its labels.
 
+    Args:
+        file: where the configuration was read, for errors.
     Raises: BundleError, ConfigError.
     """
     # The pictures are small: OpenCV's own threads would cost more than they bring.
     cv2.setNumThreads(1)
+    check_model_path(config, file)
     bundle = load_bundle(model_path(config))
-    check_labels(config, bundle.labels)
+    check_labels(config, bundle.labels, file)
     return bundle, TfliteClassifier(bundle, config.model.runtime, config.model.threads)
 
 
@@ -74,15 +77,18 @@ def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
 
 
 @contextmanager
-def open_session(config: Config, pace: Pace | None, watchers: Sequence[Watcher]) -> Iterator[Session]:
+def open_session(
+    config: Config, pace: Pace | None, watchers: Sequence[Watcher], file: Path | None = None
+) -> Iterator[Session]:
     """Open everything a run needs, in order; close it in reverse, even half-built.
 
     Args:
         pace: None takes `realtime`; only a replayed source has another.
+        file: where the configuration was read, for errors.
     Raises: any SorterError, before anything has moved.
     """
     with ExitStack() as stack:
-        bundle, classifier = open_classifier(config)
+        bundle, classifier = open_classifier(config, file)
         stack.callback(classifier.close)
         # Before the source brings its own libraries and buffers: the peak is lower by what start-up alone needed.
         release_file_pages()

@@ -1,8 +1,10 @@
 """`edge-sorter`, also `python -m edge`: the commands. What a command needs is imported when it runs."""
 
+import errno
 import io
 import os
 import sys
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +19,10 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Sort waste: camera, int8 classifier, gate, ledger.",
-    epilog="Exit status: 0 done, 2 bad usage or config, 3 hardware missing, 4 bundle refused, 5 ledger not writable.",
+    epilog=(
+        "Exit status: 0 done, 2 bad usage or configuration, 3 hardware missing or lost, 4 model bundle refused, "
+        "5 ledger missing, not writable or not clean."
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,6 +31,10 @@ app = typer.Typer(
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(model.app, name="model")
 app.add_typer(config.app, name="config")
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a write fails with where there is no room for it."""
 
 
 class Pace(StrEnum):
@@ -37,9 +46,14 @@ class Pace(StrEnum):
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="YAML file; without it /etc/edge-sorter/config.yaml, else the packaged default."),
+    # What cannot be read is refused where it is read, in one sentence: Typer would print its usage instead.
+    typer.Option(
+        "--config",
+        readable=False,
+        help="YAML file; without it /etc/edge-sorter/config.yaml, else the packaged default.",
+    ),
 ]
-ModelOption = Annotated[Path | None, typer.Option("--model", help="Folder of the model bundle.")]
+ModelOption = Annotated[Path | None, typer.Option("--model", readable=False, help="Folder of the model bundle.")]
 
 
 def _print_version(is_asked: bool) -> None:
@@ -99,7 +113,7 @@ def run(
 
 @app.command()
 def classify(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", readable=False, help="Images, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     config: ConfigOption = None,
     model: ModelOption = None,
@@ -124,19 +138,66 @@ def bench(
 
 
 def main() -> None:
-    """Entry point. An expected error is one sentence on standard error and its own exit status."""
+    """Entry point. An expected error is one sentence on standard error and its own exit status.
+
+    A reader of the output that went away, as `head` does, is no error: the command ends quietly with 0.
+    """
     _tolerate_streams()
     try:
-        app(prog_name="edge-sorter")
+        _run_command()
+    except BrokenPipeError:
+        _settle_output()
+        sys.exit(0)
     except SorterError as exc:
+        _settle_output()
         notes = "".join(f"; {note}" for note in getattr(exc, "__notes__", ()))
-        print(f"edge-sorter: error: {exc}{notes}", file=sys.stderr)
+        _complain(f"{exc}{notes}")
         sys.exit(exc.exit_code)
     except OSError as exc:
-        # What no driver foresaw, such as a folder that may not be looked into.
-        where = f" {exc.filename}" if exc.filename is not None else ""
-        print(f"edge-sorter: error: cannot use{where} ({exc.strerror or exc}); check the path", file=sys.stderr)
+        _settle_output()
+        _complain(_explain(exc))
         sys.exit(ConfigError.exit_code)
+
+
+def _run_command() -> None:
+    try:
+        app(prog_name="edge-sorter")
+    except SystemExit as exc:
+        # Typer and Rich make a status of 1 of it.
+        if isinstance(exc.__context__, BrokenPipeError):
+            raise exc.__context__ from None
+        # What fails now would fail at the interpreter's end, where no one can say what it was.
+        sys.stdout.flush()
+        raise
+
+
+def _explain(error: OSError) -> str:
+    if error.filename is None and error.errno in FULL:
+        # Whoever writes a file tells its name: what is left is the output.
+        return f"cannot write to standard output ({error.strerror}); free some space"
+    # What no driver foresaw, such as a folder that may not be looked into.
+    where = f" {error.filename}" if error.filename is not None else ""
+    return f"cannot use{where} ({error.strerror or error}); check the path"
+
+
+def _complain(sentence: str) -> None:
+    with suppress(BrokenPipeError):
+        print(f"edge-sorter: error: {sentence}", file=sys.stderr)
+
+
+def _settle_output() -> None:
+    """Write out what was printed; what nobody takes goes nowhere, or the interpreter's end would fail at it again."""
+    try:
+        sys.stdout.flush()
+        return
+    except OSError:
+        pass
+    with ExitStack() as stack:
+        # A stream that is no file, as in a test, has no number.
+        stack.enter_context(suppress(OSError))
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        stack.callback(os.close, nothing)
+        os.dup2(nothing, sys.stdout.fileno())
 
 
 def _tolerate_streams() -> None:

@@ -8,29 +8,53 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from edge.config import Config
-from edge.errors import ConfigError
+from edge.errors import BundleError, ConfigError
 
-__all__ = ["check_labels", "load_config", "parse_config", "parse_model"]
+__all__ = ["check_labels", "check_model_path", "config_file", "load_config", "parse_config", "parse_model"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 SYSTEM_CONFIG = Path("/etc/edge-sorter/config.yaml")
 
 
-def check_labels(config: Config, labels: tuple[str, ...]) -> None:
+def check_labels(config: Config, labels: tuple[str, ...], file: Path | None = None) -> None:
     """Check that the routes and the model speak of the same labels.
 
-    Raises: ConfigError that names the label.
+    Args:
+        file: where the configuration was read; None for the default.
+    Raises: ConfigError that names the label, and file and line where the file has the routes.
     """
     for label in config.routes:
         if label not in labels:
             known = ", ".join(labels)
             raise ConfigError(
-                f"routes.{label} names no label of the model{_guess(label, labels)}; its labels are {known}"
+                f"{_place(file, 'routes', label)}routes.{label} names no label of the model{_guess(label, labels)}; "
+                f"its labels are {known}"
             )
     for label in labels:
         if label not in config.routes:
-            raise ConfigError(f"routes has no bin for the model's label {label!r}; add `{label}: <bin>` to routes")
+            raise ConfigError(
+                f"{_place(file, 'routes')}routes has no bin for the model's label {label!r}; "
+                f"add `{label}: <bin>` to routes"
+            )
+
+
+def check_model_path(config: Config, file: Path | None) -> None:
+    """Check that a bundle's folder that the file names is there; one of the command line is told by who loads it.
+
+    Raises: BundleError with file and line.
+    """
+    path = config.model.path
+    place = _place(file, "model", "path", value=path)
+    if path is not None and place and not Path(path).is_dir():
+        raise BundleError(f"{place}model.path is {path!r}, which is no folder; mend the path or leave it out")
+
+
+def config_file(path: Path | None = None) -> Path | None:
+    """The file that `load_config` reads: the one that was named, else the system's; None if there is neither."""
+    if path is not None:
+        return path
+    return SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else None
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -38,17 +62,16 @@ def load_config(path: Path | None = None) -> Config:
 
     Raises: ConfigError with file, line, what was expected, what was found.
     """
-    if path is None:
-        if not SYSTEM_CONFIG.exists():
-            return Config()
-        path = SYSTEM_CONFIG
+    file = config_file(path)
+    if file is None:
+        return Config()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except OSError as exc:
-        raise ConfigError(f"cannot read config {path} ({exc.strerror}); check --config") from exc
+        raise ConfigError(f"cannot read {file} ({exc.strerror}); name a YAML file that this user may read") from exc
     except UnicodeDecodeError as exc:
-        raise ConfigError(f"config {path} is no UTF-8 text; check --config") from exc
-    return parse_config(text, str(path))
+        raise ConfigError(f"{file} is no UTF-8 text; name a YAML file") from exc
+    return parse_config(text, str(file))
 
 
 def parse_config(text: str, name: str) -> Config:
@@ -132,6 +155,23 @@ def _line(node: yaml.Node | None, loc: tuple[str, ...]) -> int:
             break
         line, node = pair[0].start_mark.line + 1, pair[1]
     return line
+
+
+def _place(file: Path | None, *keys: str, value: str | None = None) -> str:
+    """`FILE:LINE: ` of a key, to stand before an error; empty if no file has the key, or has another value there."""
+    if file is None:
+        return ""
+    try:
+        root = node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError):
+        # It was read a moment ago: the error that brought us here counts more.
+        return ""
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = next((inner for name, inner in pairs if name.value == key), None)
+    if node is None or (value is not None and node.value != value):
+        return ""
+    return f"{file}:{_line(root, keys)}: "
 
 
 def _below(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:

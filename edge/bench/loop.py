@@ -76,10 +76,13 @@ class LoopRound:
         return (self.classified_us + share * self.gate_us) / self.invoke_us
 
 
-def measure_loop(config: Config, rounds: int) -> list[LoopRound]:
-    """Play `rounds` rounds. Raises: BundleError, ConfigError, LedgerError."""
+def measure_loop(config: Config, rounds: int, file: Path | None = None) -> list[LoopRound]:
+    """Play `rounds` rounds; `file` is where the configuration was read, for errors.
+
+    Raises: BundleError, ConfigError, LedgerError.
+    """
     config = config.model_copy(update={"model": config.model.model_copy(update={"threads": 1})})
-    bundle, inner = open_classifier(config)
+    bundle, inner = open_classifier(config, file)
     classifier = _TimedClassifier(inner)
     frames = _render_item(config)
     with tempfile.TemporaryDirectory() as folder:

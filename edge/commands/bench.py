@@ -10,6 +10,7 @@ from typing import Any
 from edge.bench.loop import measure_loop
 from edge.bench.process import measure_memory, measure_start
 from edge.commands.common import load, log_to_stderr
+from edge.configfile import config_file
 from edge.errors import ConfigError
 from edge.paths import model_path
 
@@ -27,7 +28,7 @@ def run_bench(config: Path | None, model: Path | None, json_path: Path | None, r
             json_path.touch()
         except OSError as exc:
             raise ConfigError(f"cannot write {json_path} ({exc.strerror}); check --json") from exc
-    loop = measure_loop(settings, rounds)
+    loop = measure_loop(settings, rounds, config_file(config))
     folder = model_path(settings)
     memory = measure_memory(folder, MEMORY_ITEMS)
     figures: dict[str, Any] = {
@@ -46,7 +47,10 @@ def run_bench(config: Path | None, model: Path | None, json_path: Path | None, r
         "memory_mb": {"peak": memory.peak_mb, "end": memory.end_mb},
     }
     if json_path is not None:
-        json_path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        try:
+            json_path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        except OSError as exc:
+            raise ConfigError(f"cannot write {json_path} ({exc.strerror}); check --json") from exc
     _print(figures, sum(one.classified for one in loop), sum(one.idle for one in loop))
 
 

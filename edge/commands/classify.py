@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from edge.app import open_classifier, vote_policy
 from edge.classify.tflite import TfliteClassifier
 from edge.commands.common import load, log_to_stderr
-from edge.errors import ConfigError, SourceError
+from edge.configfile import config_file
+from edge.errors import ConfigError, SorterError, SourceError
 from edge.policy import VotePolicy, decide
 from edge.preprocess import fit_frame
 from edge.sources.images import find_images, read_image
@@ -22,39 +23,48 @@ def classify_paths(paths: Sequence[Path], *, as_json: bool, config: Path | None,
     """Classify files and folders; results go to standard output as they come.
 
     Returns: the exit status, 2 if something could not be read.
-    Raises: ConfigError, BundleError.
+    Raises: ConfigError, BundleError; OSError if the results cannot be printed.
     """
     log_to_stderr()
     settings = load(config, model=model)
-    bundle, classifier = open_classifier(settings)
+    bundle, classifier = open_classifier(settings, config_file(config))
     # One picture has one vote, and must clear the thresholds that a tray's votes must.
     policy = replace(vote_policy(settings, bundle), max_frames=1, min_frames=1)
     show = _print_json if as_json else _print_line
     failures = 0
     for path in paths:
-        try:
-            for file in _files(path):
-                try:
-                    show(_classify_file(file, classifier, policy))
-                except SourceError as exc:
-                    failures += 1
-                    print(f"edge-sorter: error: {exc}", file=sys.stderr)
-        except (ConfigError, OSError) as exc:
-            failures += 1
-            print(f"edge-sorter: error: {exc}", file=sys.stderr)
+        files, errors = _find(path)
+        failures += len(errors)
+        for error in errors:
+            _complain(error)
+        for file in files:
+            try:
+                found = _classify_file(file, classifier, policy)
+            except SourceError as exc:
+                failures += 1
+                _complain(exc)
+            else:
+                show(found)
     return ConfigError.exit_code if failures else 0
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if not path.exists():
-        raise ConfigError(f"{path} does not exist; check the path")
-    if not path.is_dir():
-        yield path
-        return
-    found = find_images(path)
-    if not found:
-        raise ConfigError(f"{path} holds no picture; check the path")
-    yield from found
+def _find(path: Path) -> tuple[list[Path], Sequence[SorterError]]:
+    """The files that a path stands for, and what is wrong with it."""
+    try:
+        if not path.exists():
+            return [], [ConfigError(f"{path} does not exist; check the path")]
+        if not path.is_dir():
+            return [path], []
+    except OSError as exc:
+        return [], [ConfigError(f"cannot read {path} ({exc.strerror}); check the path")]
+    files, errors = find_images(path)
+    if not files and not errors:
+        return [], [ConfigError(f"{path} holds no picture; check the path")]
+    return files, errors
+
+
+def _complain(error: SorterError) -> None:
+    print(f"edge-sorter: error: {error}", file=sys.stderr)
 
 
 def _classify_file(path: Path, classifier: TfliteClassifier, policy: VotePolicy) -> dict[str, Any]:

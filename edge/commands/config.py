@@ -13,17 +13,20 @@ app = typer.Typer(help="Check the configuration.", no_args_is_help=True)
 
 @app.command()
 def check(
-    path: Annotated[Path | None, typer.Argument(help="YAML file; without it, the one that `run` would take.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(readable=False, help="YAML file; without it, the one that `run` would take.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole configuration as JSON.")] = False,
 ) -> None:
     """Check a configuration, its routes against the model's labels too. Exit 2 with file, line and remedy."""
     from edge.bundle import load_bundle
-    from edge.configfile import check_labels, load_config
+    from edge.configfile import check_labels, check_model_path, config_file, load_config
     from edge.paths import model_path
 
-    config = load_config(path)
+    config, file = load_config(path), config_file(path)
+    check_model_path(config, file)
     bundle = load_bundle(model_path(config))
-    check_labels(config, bundle.labels)
+    check_labels(config, bundle.labels, file)
     if as_json:
         typer.echo(config.model_dump_json(indent=2))
         return

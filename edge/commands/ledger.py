@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,8 +32,22 @@ class ExportFormat(StrEnum):
     CSV = "csv"
 
 
+class EventType(StrEnum):
+    """Types of events, as `records.Event` explains them."""
+
+    ITEM = "item"
+    BOOT = "boot"
+    FAULT = "fault"
+    RECOVERED = "recovered"
+    PAUSE = "pause"
+    BIN_FULL = "bin_full"
+    THROTTLED = "throttled"
+    MODEL_CHANGED = "model_changed"
+
+
 LedgerOption = Annotated[
-    Path | None, typer.Option("--ledger", help="The ledger; without it, the one the configuration names.")
+    Path | None,
+    typer.Option("--ledger", readable=False, help="The ledger; without it, the one the configuration names."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs to read.")]
 
@@ -79,8 +92,7 @@ def tail(
     if as_json:
         _write_lines(encode_record(record) for record in records)
         return
-    columns = ("utc", "event", "type", "label", "route", "decision", "confidence", "total ms")
-    _print(_table(columns, map(_tail_row, records)))
+    _print(_tail_table(records))
 
 
 @app.command()
@@ -90,7 +102,7 @@ def export(
         ExportFormat, typer.Option("--format", help="jsonl keeps every field; csv flattens an item's.")
     ] = ExportFormat.JSONL,
     output: Annotated[Path | None, typer.Option("--output", help="A file; without it, stdout.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="Only events of this type.")] = None,
+    type_: Annotated[EventType | None, typer.Option("--type", help="Only events of this type.")] = None,
     is_forced: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -107,7 +119,7 @@ def export(
     if output is not None:
         refuse_collision("--output", output, path)
     with LedgerReader(path) as reader:
-        lines = to_lines(reader.iterate(type_))
+        lines = to_lines(reader.iterate(None if type_ is None else type_.value))
         if output is None:
             _write_lines(lines)
             return
@@ -152,35 +164,20 @@ def _resolve(ledger: Path | None) -> Path:
     return ledger_path(ledger)
 
 
-@contextmanager
-def _quiet_pipe() -> Iterator[None]:
-    """End quietly when the reader of stdout went away, as `head` does."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter flushes stdout once more at its end: into nothing, then.
-        with ExitStack() as stack:
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            stack.callback(os.close, nothing)
-            os.dup2(nothing, sys.stdout.fileno())
-        raise typer.Exit from None
-
-
 def _write_lines(lines: Iterable[str]) -> None:
-    with _quiet_pipe():
-        for line in lines:
-            sys.stdout.write(line + "\n")
+    for line in lines:
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _print(*parts: "Table | str") -> None:
     from rich.console import Console
 
-    with _quiet_pipe():
-        # Off a terminal Rich would fold everything to 80 columns.
-        console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140)
-        for part in parts:
-            console.print(part, highlight=False)
+    # Off a terminal Rich would fold everything to 80 columns where COLUMNS names no other width.
+    is_told = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    console = Console(file=sys.stdout, width=None if is_told else 140)
+    for part in parts:
+        console.print(part, highlight=False)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> "Table":
@@ -201,7 +198,32 @@ def _figures(name: str, figures: "LatencyFigures") -> tuple[Any, ...]:
     return name, figures.count, figures.median_ms, figures.p95_ms
 
 
-def _tail_row(record: Mapping[str, Any]) -> list[Any]:
-    row = [record.get(name) for name in ("utc", "event_id", "type", "label", "route", "decision", "confidence")]
-    latency_ms = record.get("latency_ms")
-    return [*row, latency_ms.get("total") if isinstance(latency_ms, Mapping) else None]
+def _tail_table(records: Iterable[Mapping[str, Any]]) -> "Table":
+    """A line of at most 80 columns an item; what does not fit is in `--json`."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from edge.commands.lines import describe_detail
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("utc", no_wrap=True)
+    table.add_column("seq", justify="right", no_wrap=True)
+    table.add_column("type", no_wrap=True)
+    table.add_column("detail", overflow="fold")
+    for column in ("conf.", "ms"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for record in records:
+        confidence, latency_ms = record.get("confidence"), record.get("latency_ms")
+        total_ms = latency_ms.get("total") if isinstance(latency_ms, Mapping) else None
+        row = (
+            # Month, day and time of day.
+            str(record.get("utc", ""))[5:19].replace("T", " "),
+            record.get("seq", ""),
+            record.get("type", ""),
+            describe_detail(record),
+            f"{confidence:.1%}" if isinstance(confidence, int | float) else "",
+            f"{total_ms:.0f}" if isinstance(total_ms, int | float) else "",
+        )
+        # Text, not str: a label may hold what Rich would take for markup.
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table

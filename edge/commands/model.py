@@ -13,7 +13,7 @@ app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
 
 FolderArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="DIR", help="The bundle; without it, the one the configuration names."),
+    typer.Argument(metavar="DIR", readable=False, help="The bundle; without it, the one the configuration names."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs to read.")]
 
@@ -25,10 +25,14 @@ _HEADLINE = re.compile(
 
 
 def _folder(explicit: Path | None) -> Path:
-    from edge.configfile import load_config
+    from edge.configfile import check_model_path, config_file, load_config
     from edge.paths import model_path
 
-    return explicit if explicit is not None else model_path(load_config())
+    if explicit is not None:
+        return explicit
+    config = load_config()
+    check_model_path(config, config_file())
+    return model_path(config)
 
 
 @app.command()
@@ -45,11 +49,16 @@ def show(folder: FolderArgument = None, as_json: JsonOption = False) -> None:
     from rich.table import Table
 
     table = Table(title=f"{manifest.name} {manifest.version}", show_header=False)
+    table.add_column()
+    # A path that is cut is of no use.
+    table.add_column(overflow="fold")
     table.add_row("folder", str(bundle.folder))
     table.add_row("labels", ", ".join(manifest.labels))
     table.add_row("input", f"{manifest.input.dtype} {list(manifest.input.shape)}, {manifest.input.colour}")
     table.add_row("size", f"{len(bundle.model) / 1e6:.1f} MB, SHA-256 {manifest.sha256[:16]}…")
-    table.add_row("thresholds", f"confidence {manifest.thresholds.confidence}, margin {manifest.thresholds.margin}")
+    thresholds = manifest.thresholds
+    energy = "energy without limit" if thresholds.energy is None else f"energy {thresholds.energy}"
+    table.add_row("thresholds", f"confidence {thresholds.confidence}, margin {thresholds.margin}, {energy}")
     table.add_row("temperature", f"{manifest.temperature:.3f}")
     for key, value in _flatten(manifest.metrics):
         if _HEADLINE.fullmatch(key):

@@ -18,6 +18,7 @@ from edge.commands.common import load, log_to_stderr
 from edge.commands.truth import TrueItem, check_truth_path, read_truth, score, write_truth
 from edge.commands.watchers import EventsFile, LinePrinter, Silent, Tally
 from edge.config import Config
+from edge.configfile import config_file
 from edge.errors import ConfigError, SorterError
 from edge.ledger_format import refuse_collision
 from edge.machine import State
@@ -86,7 +87,7 @@ def run_sorter(options: RunOptions) -> None:
         else:
             watchers.append(LinePrinter(as_json=options.as_json))
         should_stop = stack.enter_context(_stop_signals())
-        session = stack.enter_context(open_session(config, options.pace, watchers))
+        session = stack.enter_context(open_session(config, options.pace, watchers, config_file(options.config)))
         try:
             if is_live:
                 with view:
@@ -160,7 +161,8 @@ def _print_summary(tally: Tally, truth: list[TrueItem] | None, config: Config, *
     console = Console(file=summary, force_terminal=stream.isatty() or None, highlight=False, markup=False, emoji=False)
     wall_s = time.perf_counter() - tally.started_s
     items = sum(tally.routes.values())
-    table = Table(title=f"{items} items in {tally.last_s:.0f} s of {config.source.spec}", show_header=False)
+    noun = "item" if items == 1 else "items"
+    table = Table(title=f"{items} {noun} in {tally.last_s:.0f} s of {config.source.spec}", show_header=False)
     for title, counts in (("bin", tally.routes), ("label", tally.labels), ("decision", tally.decisions)):
         table.add_row(title, ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none")
     others = {name: count for name, count in tally.types.items() if name not in ("item", "boot")}

@@ -12,7 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from edge.commands.watchers import Silent, Tally, describe_event
+from edge.commands.lines import describe_event
+from edge.commands.watchers import Silent, Tally
 from edge.config import Config
 from edge.machine import Machine, State
 from edge.records import Frame, Prediction, Presence
@@ -84,7 +85,7 @@ class LiveView(Silent):
         """As many of the newest events as fit on the screen, a line each, cut where the screen ends."""
         room = self._live.console.height - OTHER_LINES - len(self._config.routes)
         lines = list(self._events)[-max(1, min(EVENT_LINES, room)) :]
-        return Panel(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), title="events")
+        return Panel(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), title="events", padding=0)
 
     def _head(self, t_s: float) -> Panel:
         state = self._machine.state if self._machine is not None else State.BOOT

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from edge.commands.lines import describe_event
 from edge.errors import ConfigError, LedgerError
 from edge.ledger_format import encode_record
 from edge.machine import Machine
 from edge.records import Frame, Prediction, Presence
 
-__all__ = ["EventsFile", "LinePrinter", "Tally", "describe_event"]
+__all__ = ["EventsFile", "LinePrinter", "Silent", "Tally"]
 
 LATENCY_LIMIT = 10_000
 """Latencies that are kept for the medians: a run of months must not fill the memory."""
@@ -135,23 +136,3 @@ def _ends_in_mid_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
-
-
-def describe_event(record: Mapping[str, Any]) -> str:
-    """One event as a line for people."""
-    head = f"{record['t_s']:9.2f} s  {record['type']:<9}"
-    if record["type"] == "item":
-        confirmed = {True: ", drop confirmed", False: ", drop NOT confirmed", None: ""}[record["gate"]["confirmed"]]
-        return (
-            f"{head} #{record['seq']:<5} {record['label'] or '?':<10} -> {record['route']:<11} {record['decision']:<9} "
-            f"{record['confidence']:6.1%}  {record['frames']} frames, decided in "
-            f"{record['latency_ms']['decide']:.0f} ms{confirmed}"
-        )
-    if record["type"] == "boot":
-        return (
-            f"{head} #{record['seq']:<5} {record['model']['name']} {record['model']['version']} on {record['source']}"
-        )
-    detail = record.get("detail", "")
-    if "item" in record:
-        detail = f"not counted: {record['item']['label']} on its way to {record['item']['route']}"
-    return f"{head} #{record['seq']:<5} {record.get('reason', '')}{': ' if detail else ''}{detail}"

@@ -1,6 +1,7 @@
 """Pictures of a folder, shown one after another on an empty grey tray."""
 
 import logging
+import os
 from pathlib import Path
 
 import cv2
@@ -19,9 +20,22 @@ NOISE_SIGMA = 1.5
 _log = logging.getLogger(__name__)
 
 
-def find_images(folder: Path) -> list[Path]:
-    """Image files below a folder, by name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+def find_images(folder: Path) -> tuple[list[Path], list[ConfigError]]:
+    """Image files below a folder, by name, and an error for whatever could not be looked into."""
+    found: list[Path] = []
+    failures: list[OSError] = []
+    for parent, _, names in os.walk(folder, onerror=failures.append):
+        for path in (Path(parent, name) for name in names):
+            try:
+                if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+                    found.append(path)
+            except OSError as exc:
+                failures.append(exc)
+    failures.sort(key=lambda failure: str(failure.filename))
+    return sorted(found), [
+        ConfigError(f"cannot read {failure.filename} ({failure.strerror}); check its owner and mode")
+        for failure in failures
+    ]
 
 
 def read_image(path: Path) -> BgrImage:
@@ -65,10 +79,12 @@ class ImagesRecording:
         self._shown: tuple[int, BgrImage] | None = None
 
     def open(self) -> None:
-        """Raises: ConfigError if the folder has no picture."""
+        """Raises: ConfigError if the folder has no picture, or a folder in it cannot be looked into."""
         if not self._folder.is_dir():
             raise ConfigError(f"{self._folder} is no folder; check --source images:DIR")
-        self._paths = find_images(self._folder)
+        self._paths, errors = find_images(self._folder)
+        if errors:
+            raise errors[0]
         if not self._paths:
             suffixes = " ".join(sorted(IMAGE_SUFFIXES))
             raise ConfigError(f"{self._folder} holds no picture ({suffixes}); check --source images:DIR")

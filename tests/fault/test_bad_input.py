@@ -102,6 +102,18 @@ def test_a_bundle_that_is_not_there_is_refused(refused, tmp_path):
     )
 
 
+def test_a_bundle_that_is_not_there_is_told_with_the_line_that_names_it(refused, tmp_path, bundle_dir):
+    path, gone = tmp_path / "config.yaml", tmp_path / "gone"
+    path.write_text(f"pins:\n  factory: mock\nmodel:\n  path: {gone}\n")
+    found = refused(4, "--config", path)
+    assert found == f"{path}:4: model.path is '{gone}', which is no folder; mend the path or leave it out"
+    for command in (("config", "check", path), ("classify", ROOT, "--config", path)):
+        result = invoke(*command)
+        assert (result.code, result.out, sentence(result)) == (4, "", found)
+    assert invoke("classify", bundle_dir / "golden" / "0.png", "--config", path, "--model", bundle_dir).code == 0
+    assert "--model" in refused(4, "--config", path, "--model", tmp_path / "other")
+
+
 ROUTES = "routes: {cardboard: recyclable, glass: recyclable, metal: recyclable, paper: recyclable,"
 BAD_CONFIGS = {
     "unknown key": (
@@ -149,9 +161,11 @@ BAD_ROUTES = {
 @pytest.mark.parametrize(("text", "reason"), BAD_ROUTES.values(), ids=BAD_ROUTES.keys())
 def test_routes_and_labels_of_the_model_must_match(refused, tmp_path, text, reason):
     path = tmp_path / "config.yaml"
-    path.write_text(text + "\n")
-    assert reason in refused(2, "--config", path)
-    assert invoke("config", "check", path).code == 2
+    path.write_text(f"pins:\n  factory: mock\n{text}\n")
+    found = refused(2, "--config", path)
+    assert found.startswith(f"{path}:3: routes")
+    assert reason in found
+    assert sentence(invoke("config", "check", path)) == found
 
 
 def test_a_config_that_cannot_be_read_is_named(refused, tmp_path):
@@ -231,7 +245,7 @@ def test_a_video_that_ends_in_mid_item_is_exit_0_and_warns_if_the_item_was_not_d
     ledger = tmp_path / "ledger.db"
     result = invoke("run", "--source", f"video:{tmp_path / 'tray.avi'}", "--pace", "fast", "--ledger", ledger)
     assert (result.code, result.err) == (0, warning)
-    assert f"{items} items" in result.out
+    assert f"{items} item{'' if items == 1 else 's'} in " in result.out
     assert [record["type"] for record in ledger_records(ledger)] == ["boot"] + ["item"] * items
 
 

@@ -246,6 +246,17 @@ def test_model_show_prints_the_manifest(bundle_dir):
     shown = invoke("model", "show").out
     assert f"{manifest['name']} {manifest['version']}" in shown
     assert manifest["sha256"][:16] in shown
+    assert f"energy {manifest['thresholds']['energy']}" in " ".join(shown.replace("│", " ").split())
+
+
+def test_model_show_folds_a_long_path_and_loses_nothing_of_it(bundle_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = tmp_path / ("long" * 30) / "waste"
+    folder.parent.mkdir()
+    bundle_dir.rename(folder)
+    shown = invoke("model", "show", folder).out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert str(folder) in "".join(line.strip("│ ").split("│")[-1].strip() for line in shown.splitlines())
 
 
 def test_model_verify_runs_the_golden_images(bundle_dir):
@@ -268,6 +279,14 @@ def test_config_schema_is_that_of_the_program_and_of_the_repository():
     result = invoke("config", "schema")
     assert json.loads(result.out) == json_schema()
     assert result.out == (ROOT / "config" / "schema.json").read_text()
+
+
+def test_the_help_tells_every_exit_status():
+    shown = " ".join(invoke("--help").out.split())
+    assert (
+        "Exit status: 0 done, 2 bad usage or configuration, 3 hardware missing or lost, 4 model bundle refused, "
+        "5 ledger missing, not writable or not clean."
+    ) in shown
 
 
 def test_the_version_is_printed():

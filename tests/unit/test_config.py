@@ -208,14 +208,12 @@ def test_routes_and_model_must_speak_of_the_same_labels(labels: tuple[str, ...],
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path):
-    with pytest.raises(
-        ConfigError, match=r"cannot read config .*c\.yaml \(No such file or directory\); check --config"
-    ):
+    with pytest.raises(ConfigError, match=r"cannot read .*c\.yaml \(No such file or directory\); name a YAML file"):
         load_config(tmp_path / "c.yaml")
     (tmp_path / "c.yaml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match=r"c\.yaml is no UTF-8 text; check --config"):
+    with pytest.raises(ConfigError, match=r"c\.yaml is no UTF-8 text; name a YAML file"):
         load_config(tmp_path / "c.yaml")
-    with pytest.raises(ConfigError, match=r"cannot read config"):
+    with pytest.raises(ConfigError, match=r"cannot read .*\(Is a directory\)"):
         load_config(tmp_path)
 
 

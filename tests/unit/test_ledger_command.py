@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -15,13 +16,14 @@ import pytest
 from typer.testing import CliRunner
 
 import edge
-from edge.commands.ledger import app
+from edge.commands.ledger import EventType, app
 from edge.errors import ConfigError, LedgerError
 from edge.ledger import SqliteLedger
 from edge.ledger_export import CSV_COLUMNS, write_file
 from edge.ledger_format import refuse_collision
 from edge.records import Event
 from tests.ledger_rig import ITEM as SOUND_ITEM
+from tests.ledger_rig import fill
 
 ITEM = SOUND_ITEM | {"label": 'gl"ass, [red]'}
 EVENTS = [Event("boot", 0.0, {"reason": "power"}), Event("item", 1.5, ITEM), Event("item", 2.5, ITEM)]
@@ -87,8 +89,35 @@ def test_tail_as_json_is_the_last_records(path, book):
 
 def test_tail_for_people_names_events_and_labels(path, book):
     shown = invoke("tail", path=path).stdout
-    for word in ("b1-1", "b1-3", ITEM["label"], "boot"):
+    for word in ("item", "97.0%", "1890", ITEM["label"], "boot", "power"):
         assert word in shown
+    assert [line.split()[2] for line in shown.splitlines()[1:]] == ["1", "2", "3"]
+
+
+def test_tail_fits_a_terminal_of_80_columns_and_says_why_an_event_that_is_no_item_came(path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    kinds = ("cardboard", "uncertain"), ("plastic", "deadline")
+    items = [Event("item", 1.5, ITEM | {"label": label, "decision": decision}) for label, decision in kinds]
+    pause = Event("pause", 3.0, {"reason": "stopped", "item": {"label": "glass", "route": "recyclable"}})
+    fault = Event("fault", 4.0, {"reason": "tray_blocked", "detail": "something lies there"})
+    recovered = Event("recovered", 5.0, {})
+    fill(path, [*items, pause, fault, recovered])
+    heading, *lines = invoke("tail", path=path).stdout.splitlines()
+    assert heading.split() == ["utc", "seq", "type", "detail", "conf.", "ms"]
+    assert max(map(len, lines)) <= 80
+    assert " ".join(lines[0].split()) == "11-22 09:00:00 1 item cardboard -> recyclable, uncertain 97.0% 1890"
+    words = " ".join(" ".join(line.split()) for line in lines)
+    assert "stopped: not counted: glass on its" in words
+    assert "tray_blocked: something lies there" in words
+
+
+def test_a_table_that_is_piped_is_as_wide_as_columns_says_else_140(path, monkeypatch):
+    fill(path, [Event("fault", 1.0, {"reason": "x" * 300})])
+    widths = []
+    for columns in ("60", None):
+        monkeypatch.delenv("COLUMNS") if columns is None else monkeypatch.setenv("COLUMNS", columns)
+        widths.append(max(map(len, invoke("tail", path=path).stdout.splitlines())))
+    assert widths == [60, 140]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"], ["--format", "jsonl"]])
@@ -100,6 +129,16 @@ def test_export_writes_what_is_stored(path, book, arguments):
 
 def test_export_of_one_type(path, book):
     assert lines_of(invoke("export", "--type", "item", path=path).stdout) == book[1:]
+
+
+def test_export_of_a_type_that_there_is_not_names_those_that_there_are(path, book):
+    told = invoke("export", "--type", "itme", path=path, exit_code=2).stderr
+    assert all(f"'{kind}'" in told for kind in EventType)
+
+
+def test_the_types_that_export_knows_are_those_that_an_event_explains():
+    line = next(line for line in (Event.__doc__ or "").splitlines() if " type: " in line)
+    assert re.findall(r"`(\w+)`", line) == [kind.value for kind in EventType]
 
 
 def test_export_as_csv_flattens_an_item_and_loses_nothing(path, book):
@@ -224,7 +263,7 @@ def test_a_reader_that_leaves_ends_the_export_quietly(path):
         # Together far more than a pipe holds, so that the export must meet the closed end.
         ledger.append(Event("fault", 0.0, {"reason": "x" * 50_000}))
     ledger.close()
-    process = start("export", "--ledger", str(path))
+    process = start("ledger", "export", "--ledger", str(path))
     assert process.stdout.read(10) == b'{"schema":'
     process.stdout.close()
     assert process.stderr.read() == b""
@@ -244,6 +283,5 @@ def environment():
 
 
 def start(*arguments):
-    code = "from edge.commands.ledger import app; app()"
-    command = [sys.executable, "-c", code, *arguments]
+    command = [sys.executable, "-m", "edge", *arguments]
     return subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -58,6 +58,17 @@ def test_every_state_is_drawn(screen, state):
         assert words in shown
 
 
+def test_an_item_is_not_cut_in_a_terminal_of_80_columns(screen, monkeypatch):
+    monkeypatch.setattr(
+        "edge.commands.view.Console", lambda: Console(file=screen, force_terminal=True, width=80, height=60)
+    )
+    view = LiveView(Tally(), Config())
+    with view:
+        view.on_event(BASE | {"type": "item", **item(label="cardboard", decision="uncertain").body})
+        look(view, sm.State.READY)
+        assert "5 frames 260 ms" in screen.getvalue()
+
+
 def test_the_last_events_are_left_on_the_screen(screen, capsys):
     view = LiveView(Tally(), Config())
     with view:
