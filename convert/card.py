@@ -103,8 +103,18 @@ def _weights_line(weights: dict[str, Any] | None, parts: Parts) -> str:
     family = _network(parts).rpartition(" ")[0]
     return (
         f"{origin} started from ImageNet weights of {family} (layout of Keras applications, Apache-2.0): "
-        f"`{weights['file']}`, {digest}."
+        f"`{weights['file']}`, {digest}.{_members_line(parts)}"
     )
+
+
+def _members_line(parts: Parts) -> str:
+    """How many trainings the weights are the mean of, whether of one recipe's phases or put together afterwards."""
+    history = parts.training.get("history") or []
+    stirred = [row["members"] for row in history if "soup" in row]
+    count = len(parts.training.get("members") or []) or (stirred[-1] if stirred else 1)
+    if count == 1:
+        return ""
+    return f" The weights are the mean of {count} trainings' that began alike (Wortsman et al., ICML 2022)."
 
 
 def _origin(parts: Parts) -> str:

@@ -16,7 +16,7 @@ from edge.errors import ConfigError
 __all__ = ["Progress", "load_progress", "save_progress"]
 
 Arrays = list[npt.NDArray[Any]]
-_LISTS = ("weights", "others", "optimizer", "average", "best")
+_LISTS = ("weights", "others", "optimizer", "average", "best", "base", "soup")
 
 
 @dataclass(slots=True)
@@ -32,6 +32,9 @@ class Progress:
         weights, others: of the whole network, and what the phase's model holds besides (states of dropout).
         optimizer: its variables, the number of steps among them.
         average, best: the moving average, and the whole network's weights at the best epoch.
+        base, soup: the whole network's weights where the phase began, and what the phases before it that began there
+            came to.
+        members: trainings whose mean `soup` is.
     """
 
     phase: int = 0
@@ -46,6 +49,9 @@ class Progress:
     optimizer: Arrays = field(default_factory=list)
     average: Arrays = field(default_factory=list)
     best: Arrays = field(default_factory=list)
+    base: Arrays = field(default_factory=list)
+    soup: Arrays = field(default_factory=list)
+    members: int = 0
 
 
 def save_progress(path: Path, key: str, progress: Progress) -> None:

@@ -139,6 +139,19 @@ def train(
 
 
 @app.command()
+def soup(
+    context: typer.Context,
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Work folders of finished trainings.")],
+    data: Data,
+    work: Work = WORK_DEFAULT,
+) -> None:
+    """Average the weights of trainings that began alike, if the mean does at least as well on the validation part."""
+    from convert.pipeline import run_soup
+
+    run_soup(job_of(context, data, work), folders)
+
+
+@app.command()
 def quantize(
     context: typer.Context,
     data: Data,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from convert.calibrate import Evidence
+from convert.calibrate import BENT, Evidence
 from convert.dataset import Split
 from convert.outliers import outlier_frame, outlier_plan
 from convert.pictures import augmented, plain, rendered_examples
@@ -43,7 +43,7 @@ def collect(root: Path, split: Split, settings: Settings, bundle: Bundle) -> Evi
         photographs=logits(example.draw() for example in plain(root, photos)),
         targets=np.array([bundle.labels.index(photo.label) for photo in photos], np.int64),
         waste={
-            "bent photographs": logits(example.draw() for example in bent),
+            BENT: logits(example.draw() for example in bent),
             "simulated items": logits(example.draw() for example in simulated),
         },
         outliers={

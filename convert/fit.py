@@ -20,6 +20,7 @@ from convert.pictures import Example, augmented, plain, rendered_examples
 from convert.recipe import Phase, Recipe
 from convert.scores import confusion, macro_f1
 from convert.settings import Settings
+from convert.soup import mean_weights
 from edge.errors import ConfigError
 
 __all__ = ["Fit", "checks_of", "merit"]
@@ -117,6 +118,7 @@ class Fit:
             self._restore(average.values, progress.average, is_array=True)
             average.values, average.steps = progress.average, progress.steps
         else:
+            self._begin(phase)
             found = self._check(number, part)
             progress.history.append({"phase": number + 1, "epoch": 0, **found})
             progress.best_merit, progress.since_best = merit(found, self._recipe.best_by), 0
@@ -141,8 +143,40 @@ class Fit:
         if self._is_patience_over():
             self._say(f"no better epoch in {self._recipe.patience}: the phase ends early")
         whole.set_weights(progress.best)
+        if phase.soup:
+            self._stir(number, part)
         progress.optimizer, progress.average, progress.steps = [], [], 0
         self._cache.forget(f"features-{number}-")
+
+    def _begin(self, phase: Phase) -> None:
+        """Where a phase starts: where the one before ended, or where it had started."""
+        progress, whole = self.progress, self._network.whole
+        if phase.soup:
+            progress.soup = whole.get_weights()
+            whole.set_weights(progress.base)
+        else:
+            progress.base, progress.soup, progress.members = whole.get_weights(), [], 1
+
+    def _stir(self, number: int, part: Learner) -> None:
+        """Keep the best of: what the phases before came to, what this one did, and the mean of all members.
+
+        A mean of trainings that began at the same weights often generalizes better than each of them (Wortsman et al.,
+        "Model soups", ICML 2022); where it does not, it is left out, as in their greedy soup.
+        """
+        progress, whole = self.progress, self._network.whole
+        mean = mean_weights([*[progress.soup] * progress.members, progress.best])
+        choices = {"before": progress.soup, "this phase": progress.best, "mean": mean}
+        found: dict[str, dict[str, float]] = {}
+        for name, weights in choices.items():
+            whole.set_weights(weights)
+            found[name] = self._check(number, part)
+            self._say(f"phase {number + 1}, {name}: {_line(found[name])}")
+        taken = max(found, key=lambda name: merit(found[name], self._recipe.best_by))
+        whole.set_weights(choices[taken])
+        progress.members = {"before": progress.members, "this phase": 1, "mean": progress.members + 1}[taken]
+        kept = {"soup": taken, "members": progress.members}
+        progress.history.append({"phase": number + 1, "epoch": progress.epoch, **kept, **found[taken]})
+        self._say(f"taken: {taken}")
 
     def _is_patience_over(self) -> bool:
         return self._recipe.patience is not None and self.progress.since_best >= self._recipe.patience

@@ -40,6 +40,7 @@ __all__ = [
     "run_export",
     "run_package",
     "run_quantize",
+    "run_soup",
     "run_split",
     "run_train",
     "run_variants",
@@ -118,6 +119,25 @@ def _first_weights(job: Job, weights: str | None) -> str | None:
     if not recipe.origin.is_file():
         raise ConfigError(f"{recipe.origin} is missing; train it first: recipe {recipe.name} starts from it")
     return None
+
+
+def run_soup(job: Job, folders: Sequence[Path]) -> None:
+    """Average finished trainings into the work folder; see `soup.stir`."""
+    first = Workspace(folders[0])
+    report = read_step(first.training, "train")
+    split = load_split(first.split)
+    root = class_root(job.data)
+    check_data(root, split)
+    _need("keras", "tensorflow")
+    from convert.soup import stir
+
+    for name in (job.work.split, job.work.split.with_suffix(".md")):
+        write_text(name, first.split.with_suffix(name.suffix).read_text(encoding="utf-8"))
+    members = stir(folders, job.work, root, split, _settings_of(first, report), job.say)
+    started = {name: report.get(name) for name in ("weights", "teacher_sha256", "start_sha256")}
+    record = {**report, "command": job.command, **trained(job.work, split, None), **started, "members": members}
+    record["train_s"] = sum(int(member["train_s"] or 0) for member in members)
+    write_text(job.work.training, json.dumps(record, indent=1) + "\n")
 
 
 def run_quantize(job: Job, name: str, version: str, qat: str = "auto", *, allow_undelegated: bool = False) -> Bundle:

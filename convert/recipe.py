@@ -4,6 +4,7 @@ The shipped recipes lie in `config/recipes`, in an installed package beside this
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -94,6 +95,10 @@ class Phase(_Section):
     weight_decay: float = Field(0.0, ge=0, le=1, description="of the kernels, for adamw")
     passes: int | None = Field(None, ge=1, description="copies of the pictures that it takes in turn; none: all")
     batch_norm: Literal["frozen", "train"] = Field("frozen", description="the trunk's own: as it came, or learning")
+    soup: bool = Field(
+        False,
+        description="begins where the phase before it began; the better of both is kept, or the mean of their weights",
+    )
 
     @field_validator("learns")
     @classmethod
@@ -179,6 +184,11 @@ class Recipe(_Section):
     def _fits(self) -> Self:
         if self.network.family == "cnn" and any(phase.learns != "all" for phase in self.phases):
             raise ValueError("phases of a cnn must all say `learns: all`: it has no trained trunk")
+        if self.phases[0].soup:
+            raise ValueError("phases.0 cannot say `soup: true`: there is no phase before it")
+        for before, phase in pairwise(self.phases):
+            if phase.soup and phase.learns != before.learns:
+                raise ValueError(f"a phase with `soup: true` must say `learns: {before.learns}`, as the one before it")
         if self.start is not None and self.network.family != "mobilenet_v2":
             raise ValueError("start is for the family mobilenet_v2: no other can be cut out of a trained model")
         return self

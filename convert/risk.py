@@ -97,7 +97,11 @@ def lower_limit(hits: int, n: int, confidence: float) -> float:
 
 
 def choose_level(
-    recyclable: npt.NDArray[np.float64], is_residue: _Bools, is_waste: _Bools, target: RiskTarget
+    recyclable: npt.NDArray[np.float64],
+    is_residue: _Bools,
+    is_waste: _Bools,
+    target: RiskTarget,
+    at_least: float = 0.0,
 ) -> tuple[float, dict[str, Any]]:
     """The laxest level of confidence that the sequence of tests allows.
 
@@ -110,14 +114,16 @@ def choose_level(
         is_residue: (N,) the truth.
         is_waste: (N,) False where the energy rejects it, so that it goes to residue anyway.
         target: to be kept to.
+        at_least: no laxer level is looked at.
     Returns: the level, and the report {target, confidence, target_met, level, sent, residue_sent, contamination,
         bound, recyclables_given_up, ...}, ready for JSON.
     """
-    rows = {level: _Counts.of((recyclable >= level) & is_waste, is_residue) for level in LEVELS}
+    levels = [level for level in LEVELS if level >= at_least]
+    rows = {level: _Counts.of((recyclable >= level) & is_waste, is_residue) for level in levels}
     allowed: list[float] = []
     refused: float | None = None
     is_known = 0 < int(is_residue.sum()) < len(is_residue)
-    for level in LEVELS if is_known else ():
+    for level in levels if is_known else ():
         if rows[level].p_value(target) > 1 - target.confidence:
             refused = level
             break
@@ -127,7 +133,7 @@ def choose_level(
     elif is_known:
         chosen = _least_bad(rows, target)
     else:
-        chosen = BLIND_LEVEL
+        chosen = max(BLIND_LEVEL, levels[-1])
     report = {
         "method": "Learn then Test, fixed sequence, exact binomial",
         "target": target.contamination,
@@ -155,9 +161,15 @@ def describe(report: dict[str, Any]) -> str:
         f"({report['contamination']:.2%}; at most {report['bound']:.2%} by the limit of this level alone, not "
         f"corrected for its choice); {report['recyclables_given_up']:.1%} of the recyclables are given up."
     )
-    if report["target_met"]:
-        return f"{text} At most {wanted} holds, if residue is as frequent as there."
-    return f"{text} **At most {wanted} is not shown by these photographs.**"
+    if not report["target_met"]:
+        return f"{text} **At most {wanted} is not shown by these photographs.**"
+    text = f"{text} At most {wanted} holds, if residue is as frequent as there."
+    bent = report.get("bent")
+    if bent is None:
+        return text
+    counts = f"{bent['residue_sent']} of {bent['sent']} sent are residue, {bent['recyclables_given_up']:.1%} given up"
+    verdict = "It holds for the same photographs bent as well" if bent["target_met"] else "Bent, they do not show it"
+    return f"{text} {verdict} ({counts})."
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +201,7 @@ class _Counts:
 
 
 def _least_bad(rows: dict[float, _Counts], target: RiskTarget) -> float:
-    keeping = [level for level in LEVELS if rows[level].kept >= LEAST_KEPT] or [LEVELS[-1]]
+    keeping = [level for level in rows if rows[level].kept >= LEAST_KEPT] or [list(rows)[-1]]
     return min(reversed(keeping), key=lambda level: rows[level].bound(target))
 
 

@@ -65,7 +65,7 @@ def test_a_shipped_recipe_trains_and_gives_logits_of_the_same_input(
 ) -> None:
     recipe = small(name)
     report, said = run(root, split, recipe, tmp_path)
-    epochs = [(row["phase"], row["epoch"]) for row in report["history"]]
+    epochs = [(row["phase"], row["epoch"]) for row in report["history"] if "soup" not in row]
     assert epochs == [(phase, epoch) for phase in range(1, len(recipe.phases) + 1) for epoch in (0, 1)]
     model = keras.models.load_model(tmp_path / "float.keras", compile=False)
     side_px = recipe.network.side_px
@@ -167,9 +167,10 @@ CASES = {
             *("average=0.9", "head.batch_norm=true", "pictures.passes=2"),
             """phases=[{learns: all, epochs: 2, rate: 0.01},
                        {learns: all, epochs: 3, rate: 0.003, schedule: cosine, warmup_epochs: 1,
-                        optimizer: adamw, weight_decay: 0.01}]""",
+                        optimizer: adamw, weight_decay: 0.01},
+                       {learns: all, epochs: 1, rate: 0.005, soup: true}]""",
         ],
-        (1, 7, 14),
+        (1, 7, 14, 16),
     ),
     "ours": (
         [
@@ -217,6 +218,51 @@ def test_an_interrupted_training_ends_with_the_same_numbers(
         assert any("going on" in line for line in said) == (stop > 1)
         assert resumed["history"] == whole["history"]
         assert read_weights(folder) == read_weights(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("marks", "taken", "members"),
+    [((0.5, 0.5, 0.6), "mean", 2), ((0.7, 0.5, 0.6), "before", 1), ((0.5, 0.7, 0.6), "this phase", 1)],
+)
+def test_the_best_of_two_trainings_and_their_mean_is_kept(
+    root: Path,
+    split: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    marks: tuple[float, float, float],
+    taken: str,
+    members: int,
+) -> None:
+    recipe = small(
+        "cnn", "phases=[{learns: all, epochs: 1, rate: 0.01}, {learns: all, epochs: 1, rate: 0.02, soup: true}]"
+    )
+    # Each phase rates the network before it and after its epoch; in the end the three are rated.
+    rated = iter([0.0, 1.0, 0.0, 1.0, *marks])
+    monkeypatch.setattr(convert.fit, "merit", lambda found, best_by: next(rated))
+    starts: list[Any] = []
+    ends: list[Any] = []
+    begin, stir_in = convert.fit.Fit._begin, convert.fit.Fit._stir
+
+    def began(self: Any, phase: Phase) -> None:
+        begin(self, phase)
+        starts.append(self._network.whole.get_weights())
+
+    def stirred_in(self: Any, *given: Any) -> None:
+        ends.extend([self.progress.soup, self.progress.best])
+        stir_in(self, *given)
+
+    monkeypatch.setattr(convert.fit.Fit, "_begin", began)
+    monkeypatch.setattr(convert.fit.Fit, "_stir", stirred_in)
+    report, said = run(root, split, recipe, tmp_path)
+    last = report["history"][-1]
+    assert (last["soup"], last["members"]) == (taken, members)
+    assert f"taken: {taken}" in said
+    shipped = keras.models.load_model(tmp_path / "float.keras", compile=False).get_weights()
+    for mine, first, second, *begun in zip(shipped, *ends, *starts, strict=True):
+        np.testing.assert_array_equal(begun[0], begun[1])
+        wanted = {"mean": (first + second) / 2, "before": first, "this phase": second}[taken]
+        np.testing.assert_allclose(mine, wanted, rtol=1e-6)
+    assert any((first != second).any() for first, second in zip(*ends, strict=True))
 
 
 def read_weights(folder: Path) -> list[bytes]:

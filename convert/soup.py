@@ -1,0 +1,97 @@
+"""The mean of the weights of several trainings that began alike: one network, no slower than each.
+
+Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
+inference time" (ICML 2022). A recipe does this by itself with `soup: true` in a phase; here it is for finished
+trainings.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convert.dataset import Split
+from convert.distill import open_float
+from convert.files import replacing, sha256_of
+from convert.network import to_real
+from convert.pictures import augmented, chunks, plain
+from convert.provenance import read_step
+from convert.scores import confusion, macro_f1
+from convert.settings import Settings, Workspace
+from edge.errors import ConfigError
+
+__all__ = ["mean_weights", "stir"]
+
+CHUNK = 64
+Say = Callable[[str], None]
+_Weights = list[npt.NDArray[Any]]
+
+
+def mean_weights(members: Sequence[_Weights]) -> _Weights:
+    """The mean of each weight. Raises: ConfigError if the networks are not of one form."""
+    shapes = {tuple(value.shape for value in weights) for weights in members}
+    if len(shapes) != 1:
+        raise ConfigError("the trainings are of different networks; average those of one recipe's network only")
+    return [np.mean(values, axis=0, dtype=np.float64).astype(values[0].dtype) for values in zip(*members, strict=True)]
+
+
+def stir(
+    folders: Sequence[Path], work: Workspace, root: Path, split: Split, settings: Settings, say: Say
+) -> list[dict[str, Any]]:
+    """Average the float models of finished trainings into the work folder.
+
+    Args:
+        folders: work folders of trainings on the very split in `work`.
+        root: folder of the class folders.
+    Returns: a record of each member, ready for JSON.
+    Raises: ConfigError if they are fewer than two, of other splits or networks, or the mean is worse on the validation
+        photographs than the best of them.
+    """
+    if len(folders) < 2:
+        raise ConfigError("an average needs two trainings or more; name their work folders")
+    records = [_record(Workspace(folder), sha256_of(work.split)) for folder in folders]
+    models = [open_float(Workspace(folder).float_model, "FOLDER") for folder in folders]
+    shown = [
+        (np.concatenate(list(chunks(examples, settings.side_px))), _targets(examples, split))
+        for examples in (plain(root, split.part("val")), augmented(root, split.part("val"), settings.seed, "val"))
+    ]
+    rated = [_rate(model, shown) for model in models]
+    for folder, value in zip(folders, rated, strict=True):
+        say(f"{folder.name}: mean macro-F1 of plain and bent validation photographs {value:.4f}")
+    mean = models[0]
+    mean.set_weights(mean_weights([model.get_weights() for model in models]))
+    value = _rate(mean, shown)
+    say(f"their mean: {value:.4f}")
+    if value < max(rated):
+        raise ConfigError(f"the mean ({value:.4f}) is worse than the best of them ({max(rated):.4f}); take that one")
+    with replacing(work.float_model) as partial:
+        mean.save(partial)
+    return records
+
+
+def _record(member: Workspace, split_sha256: str) -> dict[str, Any]:
+    report = read_step(member.training, "train")
+    if report.get("split_sha256") != split_sha256:
+        raise ConfigError(
+            f"{member.folder} was trained on another split; split all of them with the same seed and ratios"
+        )
+    if report.get("float_sha256") != sha256_of(member.float_model):
+        raise ConfigError(f"{member.float_model} is not the model that {member.training} records; train it again")
+    kept = ("command", "recipe", "float_sha256", "pictures_per_pass", "history", "train_s")
+    return {name: report.get(name) for name in kept}
+
+
+def _targets(examples: Sequence[Any], split: Split) -> npt.NDArray[np.int64]:
+    return np.array([split.labels.index(str(example.label)) for example in examples])
+
+
+def _rate(model: Any, shown: Sequence[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]) -> float:
+    scores = []
+    for pictures, targets in shown:
+        starts = range(0, len(pictures), CHUNK)
+        parts = [np.asarray(model.predict_on_batch(to_real(pictures[start : start + CHUNK]))) for start in starts]
+        logits = np.concatenate(parts)
+        scores.append(macro_f1(confusion(targets, logits.argmax(axis=1), logits.shape[1])))
+    return float(np.mean(scores))
