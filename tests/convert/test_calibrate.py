@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convert.calibrate import (
+    BENT,
     Evidence,
     auroc,
     calibrate,
@@ -16,6 +17,7 @@ from convert.calibrate import (
     temperature,
 )
 from convert.risk import RiskTarget
+from convert.scores import softmax
 
 LABELS = ("glass", "paper", "trash")
 
@@ -102,3 +104,36 @@ def test_what_the_energy_rejects_is_not_sent_to_the_recyclable_bin() -> None:
     _, thresholds, report = calibrate(Evidence(logits, targets, {}, {}), LABELS, ("trash",), RiskTarget())
     assert report["risk"]["residue_sent"] == 0
     assert energies(logits[-1:], 1.0)[0] < (thresholds.energy or 0.0)
+
+
+BETWEEN = [2.0, 0.0, 1.9]
+"""Recyclable rather than residue, but hardly."""
+
+
+def waste_of(sure: int, vague: int, leaks: int, leak: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and targets: recyclables, sure and vague ones, and 20 pieces of residue, of which some are `leak`."""
+    rows = [[6.0, 0.0, 0.0]] * sure + [BETWEEN] * vague + [leak] * leaks + [[0.0, 0.0, 6.0]] * (20 - leaks)
+    return np.array(rows), np.array([0] * (sure + vague) + [2] * 20)
+
+
+def test_the_thresholds_hold_for_bent_photographs_too() -> None:
+    plainly, targets = waste_of(300, 40, 0, BETWEEN)
+    bent, _ = waste_of(300, 40, 9, BETWEEN)
+    lax = calibrate(Evidence(plainly, targets, {}, {}), LABELS, ("trash",), RiskTarget())
+    _, thresholds, report = calibrate(Evidence(plainly, targets, {BENT: bent}, {}), LABELS, ("trash",), RiskTarget())
+    assert lax[1].confidence == 0.5
+    assert lax[2]["risk"]["sent"] == 340
+    assert thresholds.confidence > 0.5
+    assert report["risk"]["target_met"] and report["risk"]["bent"]["target_met"]
+    assert report["risk"]["residue_sent"] == report["risk"]["bent"]["residue_sent"] == 0
+    assert report["risk"]["bent"]["level"] == report["risk"]["level"] == thresholds.confidence
+    assert "It holds for the same photographs bent as well (0 of 300 sent are residue" in describe(report)
+
+
+def test_bent_photographs_that_cannot_show_it_are_told_of() -> None:
+    plainly, targets = waste_of(300, 0, 0, BETWEEN)
+    bent, _ = waste_of(300, 0, 9, [6.0, 0.0, 0.0])
+    _, thresholds, report = calibrate(Evidence(plainly, targets, {BENT: bent}, {}), LABELS, ("trash",), RiskTarget())
+    assert report["risk"]["target_met"] and not report["risk"]["bent"]["target_met"]
+    assert 0.5 <= thresholds.confidence <= 0.99
+    assert "Bent, they do not show it" in describe(report)

@@ -151,3 +151,23 @@ def test_a_size_that_cannot_be_is_refused_before_the_first_is_trained(
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "epoch" not in done.stderr
+
+
+def test_finished_trainings_are_averaged_if_the_mean_is_no_worse(built: Path) -> None:
+    """A training and its own copy: the mean is the same network, and the record names both."""
+    done = convert(built, "soup", "work", "work", "--data=data", "--work=mean")
+    assert done.returncode == 0, done.stderr[-4000:]
+    import keras
+
+    one, mean = (keras.models.load_model(built / folder / "float.keras", compile=False) for folder in ("work", "mean"))
+    for mine, other in zip(one.get_weights(), mean.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-6)
+    record = json.loads((built / "mean" / "training.json").read_text())
+    assert record["command"] == "python -m convert soup work work --data=data --work=mean"
+    assert [member["float_sha256"] for member in record["members"]] == [sha256_of(built / "work" / "float.keras")] * 2
+    assert record["float_sha256"] == sha256_of(built / "mean" / "float.keras")
+    assert (built / "mean" / "split.json").read_bytes() == (built / "work" / "split.json").read_bytes()
+    alone = convert(built, "soup", "work", "--data=data", "--work=alone")
+    assert (alone.returncode, alone.stderr.count("\n")) == (2, 1)
+    assert "needs two trainings or more" in alone.stderr
+    assert not (built / "alone" / "float.keras").exists()
