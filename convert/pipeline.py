@@ -385,7 +385,8 @@ def _need(*modules: str) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise ConfigError(
-                f"{module} is not installed in this environment; install the `convert` extra, or run `make model`"
+                f"{module} is not installed in this environment; run `make setup-convert`, then "
+                "`. .venv-convert/bin/activate`"
             )
     with quiet():
         for module in modules:

@@ -17,7 +17,6 @@ from convert.calibrate import (
     temperature,
 )
 from convert.risk import RiskTarget
-from convert.scores import softmax
 
 LABELS = ("glass", "paper", "trash")
 
