@@ -1,4 +1,4 @@
-"""The shipped model is what its card says: int8 throughout, a scale for every output channel."""
+"""The shipped models are what their cards say: int8 throughout, a scale for every output channel."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,16 +7,22 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert.metadata import read_metadata
-from edge.bundle import load_bundle
+from edge.bundle import Bundle, load_bundle
+from edge.classify.tflite import TfliteClassifier
 from tests.rigs import SHIPPED_BUNDLE
 
 CHANNEL_AXIS = {schema.BuiltinOperator.CONV_2D: 0, schema.BuiltinOperator.DEPTHWISE_CONV_2D: 3}
 MOBILENET_V2_CONVOLUTIONS = 52
 
 
+@pytest.fixture(scope="module", params=sorted(SHIPPED_BUNDLE.parent.iterdir()), ids=lambda folder: folder.name)
+def bundle(request: pytest.FixtureRequest) -> Bundle:
+    return load_bundle(request.param)
+
+
 @pytest.fixture(scope="module")
-def tree() -> Any:
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(load_bundle(SHIPPED_BUNDLE).model, 0))
+def tree(bundle: Bundle) -> Any:
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(bundle.model, 0))
 
 
 def convolutions(tree: Any) -> Iterator[tuple[int, Any]]:
@@ -48,8 +54,16 @@ def test_no_tensor_is_float_from_input_to_output(tree: Any) -> None:
     assert {tensor.type for tensor in graph.tensors} == allowed
 
 
-def test_the_metadata_inside_agrees_with_the_manifest() -> None:
-    bundle = load_bundle(SHIPPED_BUNDLE)
+def test_it_runs_whole_on_a_delegate_and_gives_its_golden_outputs(bundle: Bundle) -> None:
+    assert TfliteClassifier(bundle, "litert").is_delegated
+
+
+def test_the_name_is_the_folders(bundle: Bundle) -> None:
+    assert bundle.manifest.name == bundle.folder.name
+    assert f"# {bundle.manifest.name} {bundle.manifest.version}" in (bundle.folder / "CARD.md").read_text()
+
+
+def test_the_metadata_inside_agrees_with_the_manifest(bundle: Bundle) -> None:
     text = read_metadata(bundle.model)
     assert text.labels == bundle.labels
     assert (text.name, text.version) == (bundle.manifest.name, bundle.manifest.version)
