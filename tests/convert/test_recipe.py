@@ -77,9 +77,9 @@ def test_only_the_small_network_takes_sides_that_are_no_multiple_of_32() -> None
 
 
 def test_values_are_changed_for_a_trial() -> None:
-    changes = ["network.side_px=96", "phases.1.rate=1e-4", "phases.1.learns=top:5", "patience=2", "head.dropout=[]"]
+    changes = ["network.side_px=96", "phases.1.rate=1e-4", "phases.2.soup=false", "patience=2", "head.dropout=[]"]
     recipe = load_recipe("ours", changes, seed=7)
-    assert (recipe.network.side_px, recipe.phases[1].rate, recipe.phases[1].learns) == (96, 1e-4, "top:5")
+    assert (recipe.network.side_px, recipe.phases[1].rate, recipe.phases[2].soup) == (96, 1e-4, False)
     assert (recipe.patience, recipe.head.dropout, recipe.seed) == (2, (), 7)
     settings = recipe.settings(["glass"])
     assert (settings.side_px, settings.seed, settings.residue) == (96, 7, ("glass",))
@@ -93,6 +93,8 @@ def test_values_are_changed_for_a_trial() -> None:
         ("network.side.px=3", "is no KEY=VALUE"),
         ("network.site_px=96", "--set network.site_px: is no key of a recipe"),
         ("network.side_px=100", "multiple of 16"),
+        ("phases.0.soup=true", "phases.0 cannot say `soup: true`"),
+        ("phases.1.learns=top:5", "must say `learns: top:5`, as the one before it"),
         ("batch=many", "--set batch: Input should be a valid integer"),
         ("batch=[", "is no YAML"),
     ],
