@@ -4,7 +4,7 @@ Where only upper layers learn, the rest gives the same features for a picture ev
 epoch costs only the upper part. Keras is imported inside the functions; only its backend-neutral interface is used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ BATCH_NORM_MOMENTUM = 0.99
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 """What the weights of VGG16 expect subtracted from pixels 0..255 (Simonyan & Zisserman, ICLR 2015)."""
 CNN_FILTERS = (32, 64, 128)
+_Sample = Callable[[], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +61,20 @@ class Learner:
     statistics: tuple[Any, ...]
 
 
-def build_network(recipe: Recipe, labels: int, weights: str | None, wide: Any = None) -> Network:
+def build_network(
+    recipe: Recipe, labels: int, weights: str | None, wide: Any = None, sample: _Sample | None = None
+) -> Network:
     """Build all of it.
 
     Args:
         weights: path, "imagenet" or None; see `find_weights`.
         wide: a trained base of the same family that a narrower one is cut out of, instead of ImageNet's.
+        sample: gives pictures (N, side, side, 3) float32 -1..1 that the narrower one is fitted on; only called for it.
     Raises: ConfigError if the weights do not fit.
     """
     import keras
 
-    base = _base(recipe, weights, wide)
+    base = _base(recipe, weights, wide, sample)
     cuts = _cuts(base)
     shape = (recipe.network.side_px, recipe.network.side_px, 3)
     prepare = (_vgg_input(),) if recipe.network.family == "vgg16" else ()
@@ -132,7 +136,7 @@ def to_real(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return (pixels.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)
 
 
-def _base(recipe: Recipe, weights: str | None, wide: Any) -> Any:
+def _base(recipe: Recipe, weights: str | None, wide: Any, sample: _Sample | None) -> Any:
     import keras
 
     plan = recipe.network
@@ -146,20 +150,26 @@ def _base(recipe: Recipe, weights: str | None, wide: Any) -> Any:
     }[plan.family]
     given: dict[str, Any] = {"alpha": plan.width} if plan.family == "mobilenet_v2" else {}
     try:
-        if wide is None and plan.width != 1.0 and weights is not None and Path(weights).is_file():
-            wide = make(input_shape=shape, include_top=False, weights=weights)
-        if wide is not None and plan.family == "mobilenet_v2":
-            from convert.slim import slim_into
-
-            base = make(input_shape=shape, include_top=False, weights=None, **given)
-            slim_into(base, wide)
-            return base
-        return make(input_shape=shape, include_top=False, weights=weights, **given)
+        if wide is None:
+            try:
+                return make(input_shape=shape, include_top=False, weights=weights, **given)
+            except ValueError:
+                if plan.width >= 1.0 or weights is None or not Path(weights).is_file():
+                    raise
+                # A file of the full width serves a narrower network as well.
+                wide = make(input_shape=shape, include_top=False, weights=weights)
     except (OSError, ValueError) as exc:
         reason = str(exc).splitlines()[0] if str(exc) else repr(exc)
         raise ConfigError(
             f"ImageNet weights {weights} do not load into {plan.family} ({reason}); check the file or pass --weights"
         ) from exc
+    if sample is None:
+        raise ValueError("a network that is cut out of another needs pictures to be fitted on")
+    from convert.slim import slim_into
+
+    base = make(input_shape=shape, include_top=False, weights=None, **given)
+    slim_into(base, wide, sample)
+    return base
 
 
 def _cnn(shape: tuple[int, int, int], width: float) -> Any:
