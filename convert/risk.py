@@ -2,11 +2,13 @@
 
 Contamination is the share of residue among what is sent to the recyclable bin. Levels of confidence are tested one
 after the other, from strict to lax, each by the exact binomial test of "contamination is above the target" on the
-validation photographs, until one is not rejected; the last rejected is taken. Testing in an order that was fixed before
-the data were seen needs no correction for the choice among levels (fixed-sequence testing in Learn then Test:
-Angelopoulos, Bates, Candès, Jordan & Lei, "Learn then Test: Calibrating Predictive Algorithms to Achieve Risk Control",
-arXiv:2110.01052, 2021). A level is rejected exactly where the upper limit of Clopper & Pearson ("The Use of Confidence
-or Fiducial Limits", Biometrika 26, 1934) is at or below the target.
+validation photographs; the laxest of those that pass is taken. The order stands before the data are seen, and the risk
+of being wrong is dealt out over STARTS: a level that passes hands the risk that it was tested at on to the next one,
+one that fails loses it (the fallback procedure of Wiens, Pharmaceutical Statistics 2, 2003). All levels that pass then
+keep to the target together with the wanted confidence, whichever is chosen (Learn then Test: Angelopoulos, Bates,
+Candès, Jordan & Lei, arXiv:2110.01052, 2021). A second start is there because the strictest level sends few
+photographs, and may fail for want of them alone. Limits of single levels are those of Clopper & Pearson ("The Use of
+Confidence or Fiducial Limits", Biometrika 26, 1934).
 
 What the bound assumes, and where it ends:
 
@@ -15,11 +17,13 @@ What the bound assumes, and where it ends:
   rates at which residue and recyclables pass.
 - The photographs are independent. Neighbouring ones show one object, and count as several here: the true confidence is
   lower than stated. Views of a photograph made by augmentation add no evidence and are not counted.
-- Temperature and energy threshold, two numbers, are fitted on the same photographs.
+- The network is what it is. But its best epoch, the better of its int8 forms, its temperature and the energy threshold
+  are chosen on the same photographs, and it looks a little better on them than on new ones.
 - It holds for one picture an item; the device decides by the mean of several, which should do no worse.
 """
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +32,23 @@ import numpy.typing as npt
 
 from edge.errors import ConfigError
 
-__all__ = ["LEVELS", "RiskTarget", "binomial_cdf", "choose_level", "describe", "lower_limit", "upper_limit"]
+__all__ = [
+    "LEVELS",
+    "STARTS",
+    "RiskTarget",
+    "allowed_levels",
+    "binomial_cdf",
+    "choose_level",
+    "describe",
+    "level_report",
+    "lower_limit",
+    "upper_limit",
+]
 
 LEVELS = tuple(round(0.99 - 0.01 * step, 2) for step in range(50))
 """Confidences that are tested, 0.99 to 0.50, in this order."""
+STARTS = {0.99: 0.4, 0.95: 0.4, 0.9: 0.2}
+"""Levels that a share of the risk is dealt to; all of it together."""
 LEAST_KEPT = 0.8
 """Where the target is not reached: share of the recyclables that must still be sent to their bin."""
 BLIND_LEVEL = 0.8
@@ -96,56 +113,73 @@ def lower_limit(hits: int, n: int, confidence: float) -> float:
     return 1.0 - upper_limit(n - hits, n, confidence)
 
 
+def allowed_levels(views: Sequence[tuple[npt.NDArray[np.float64], _Bools, _Bools]], target: RiskTarget) -> list[float]:
+    """The levels that pass on all of several views, strict to lax; none without residue or without recyclables.
+
+    Of each level the largest p-value counts, so that no view has to be corrected for the others (an intersection-union
+    test, Berger, Technometrics 24, 1982).
+
+    Args:
+        views: of the same photographs, each as the first three arguments of `choose_level`.
+    """
+    return _allowed([_counts(*view) for view in views], target)
+
+
 def choose_level(
     recyclable: npt.NDArray[np.float64],
     is_residue: _Bools,
     is_waste: _Bools,
     target: RiskTarget,
-    at_least: float = 0.0,
+    among: Collection[float] = LEVELS,
 ) -> tuple[float, dict[str, Any]]:
-    """The laxest level of confidence that the sequence of tests allows.
+    """The laxest level of confidence that passes.
 
-    Where not even the strictest is allowed, the level with the smallest upper limit is taken, the laxest of equals,
-    among those that send at least LEAST_KEPT of the recyclables to their bin; without residue, or without
-    recyclables, among the photographs nothing is known and BLIND_LEVEL is taken. Both are told by `target_met`.
+    Where none does, the level with the smallest upper limit is taken, the laxest of equals, among those that send at
+    least LEAST_KEPT of the recyclables to their bin; without residue, or without recyclables, among the photographs
+    nothing is known and BLIND_LEVEL is taken. Both are told by `target_met`.
 
     Args:
         recyclable: (N,) calibrated probability that a photograph belongs in the recyclable bin.
         is_residue: (N,) the truth.
         is_waste: (N,) False where the energy rejects it, so that it goes to residue anyway.
         target: to be kept to.
-        at_least: no laxer level is looked at.
+        among: some of LEVELS; no other is chosen.
     Returns: the level, and the report {target, confidence, target_met, level, sent, residue_sent, contamination,
         bound, recyclables_given_up, ...}, ready for JSON.
     """
-    levels = [level for level in LEVELS if level >= at_least]
-    rows = {level: _Counts.of((recyclable >= level) & is_waste, is_residue) for level in levels}
-    allowed: list[float] = []
-    refused: float | None = None
-    is_known = 0 < int(is_residue.sum()) < len(is_residue)
-    for level in levels if is_known else ():
-        if rows[level].p_value(target) > 1 - target.confidence:
-            refused = level
-            break
-        allowed.append(level)
-    if allowed:
-        chosen = allowed[-1]
+    rows = _counts(recyclable, is_residue, is_waste)
+    is_known = rows[LEVELS[0]].is_known
+    allowed = _allowed([rows], target)
+    possible = [level for level in allowed if level in among]
+    if possible:
+        chosen = possible[-1]
     elif is_known:
-        chosen = _least_bad(rows, target)
+        chosen = _least_bad({level: counts for level, counts in rows.items() if level in among}, target)
     else:
-        chosen = max(BLIND_LEVEL, levels[-1])
+        chosen = max(BLIND_LEVEL, min(among))
+    refused = next((level for level in LEVELS if level not in allowed and (not allowed or level < allowed[-1])), None)
     report = {
-        "method": "Learn then Test, fixed sequence, exact binomial",
+        "method": "Learn then Test, fallback procedure, exact binomial",
         "target": target.contamination,
         "confidence": target.confidence,
-        "target_met": bool(allowed),
+        "target_met": bool(possible),
         **_row(chosen, rows[chosen], target),
         "residue": int(is_residue.sum()),
         "recyclables": int((~is_residue).sum()),
-        "stopped_at": None if refused is None else _row(refused, rows[refused], target),
+        "stopped_at": None if refused is None or not is_known else _row(refused, rows[refused], target),
         "bound_at_residue_share": _at_other_shares(rows[chosen], target) if is_known else {},
     }
     return chosen, report
+
+
+def level_report(
+    recyclable: npt.NDArray[np.float64], is_residue: _Bools, is_waste: _Bools, target: RiskTarget, level: float
+) -> dict[str, Any]:
+    """What a level does that is already chosen; arguments and fields as in `choose_level`, but for the verdict.
+
+    A single limit below the target is no verdict: the level was chosen by the data.
+    """
+    return _row(level, _Counts.of((recyclable >= level) & is_waste, is_residue), target)
 
 
 def describe(report: dict[str, Any]) -> str:
@@ -161,15 +195,37 @@ def describe(report: dict[str, Any]) -> str:
         f"({report['contamination']:.2%}; at most {report['bound']:.2%} by the limit of this level alone, not "
         f"corrected for its choice); {report['recyclables_given_up']:.1%} of the recyclables are given up."
     )
-    if not report["target_met"]:
-        return f"{text} **At most {wanted} is not shown by these photographs.**"
-    text = f"{text} At most {wanted} holds, if residue is as frequent as there."
     bent = report.get("bent")
+    share = report["residue"] / (report["residue"] + report["recyclables"])
+    if not report["target_met"]:
+        verdict = f"**At most {wanted} is not shown by these photographs.**"
+    elif bent is None or bent["target_met"]:
+        verdict = f"At most {wanted} is shown for items like these, {share:.1%} of them residue"
+        verdict += "." if bent is None else ", as they are and bent."
+        verdict += " The best epoch was chosen on the same photographs: of new ones a little more may pass."
+    else:
+        verdict = f"**At most {wanted} is shown by the photographs as they are, but not by the same photographs bent.**"
     if bent is None:
-        return text
-    counts = f"{bent['residue_sent']} of {bent['sent']} sent are residue, {bent['recyclables_given_up']:.1%} given up"
-    verdict = "It holds for the same photographs bent as well" if bent["target_met"] else "Bent, they do not show it"
-    return f"{text} {verdict} ({counts})."
+        return f"{text} {verdict}"
+    return (
+        f"{text} Of the same photographs bent {bent['sent']} are sent, {bent['residue_sent']} of them residue, and "
+        f"{bent['recyclables_given_up']:.1%} of the recyclables given up. {verdict}"
+    )
+
+
+def _counts(recyclable: npt.NDArray[np.float64], is_residue: _Bools, is_waste: _Bools) -> "dict[float, _Counts]":
+    return {level: _Counts.of((recyclable >= level) & is_waste, is_residue) for level in LEVELS}
+
+
+def _allowed(views: "Sequence[dict[float, _Counts]]", target: RiskTarget) -> list[float]:
+    risk, allowed = 0.0, []
+    for level in LEVELS if views[0][LEVELS[0]].is_known else ():
+        risk += STARTS.get(level, 0.0) * (1 - target.confidence)
+        if max(rows[level].p_value(target) for rows in views) <= risk:
+            allowed.append(level)
+        else:
+            risk = 0.0
+    return allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +241,11 @@ class _Counts:
     def of(cls, is_sent: _Bools, is_residue: _Bools) -> "_Counts":
         residue = int(is_residue.sum())
         return cls(int(is_sent.sum()), int((is_sent & is_residue).sum()), residue, len(is_residue) - residue)
+
+    @property
+    def is_known(self) -> bool:
+        """True if the photographs show residue and recyclables."""
+        return self.residue > 0 and self.recyclables > 0
 
     @property
     def kept(self) -> float:

@@ -9,9 +9,11 @@ from convert.risk import (
     BLIND_LEVEL,
     LEAST_KEPT,
     RiskTarget,
+    allowed_levels,
     binomial_cdf,
     choose_level,
     describe,
+    level_report,
     lower_limit,
     upper_limit,
 )
@@ -74,6 +76,39 @@ def test_a_later_level_that_would_pass_again_is_not_reached() -> None:
     _, report = choose_level(*sample((0.995, 100, 0), (0.55, 300, 1), (0.0, 0, 1)), RiskTarget())
     assert not report["target_met"], "0/100 shows no 2 %, though 1/401 would"
     assert report["stopped_at"]["level"] == 0.99
+
+
+def test_a_strict_level_without_photographs_does_not_decide() -> None:
+    """The second start has a risk of its own, the third as well; what passes hands its risk on."""
+    level, report = choose_level(*sample((0.995, 100, 0), (0.95, 200, 0), (0.605, 20, 9)), RiskTarget())
+    assert (level, report["target_met"]) == (0.61, True)
+    assert (report["stopped_at"]["level"], report["stopped_at"]["sent"]) == (0.6, 329)
+    late = sample((0.995, 100, 0), (0.905, 130, 0), (0.0, 0, 9))
+    assert allowed_levels([late], RiskTarget())[:1] == [0.9]
+    assert allowed_levels([sample((0.995, 100, 0), (0.89, 300, 0), (0.0, 0, 9))], RiskTarget()) == []
+
+
+def test_a_level_that_one_limit_allows_may_fail_all_together() -> None:
+    """1 of 250 is shown to be below 2 % by itself, but not at the share of the risk that the level was dealt."""
+    data = sample((0.995, 100, 0), (0.945, 149, 1), (0.0, 0, 9))
+    assert level_report(*data, RiskTarget(), 0.94)["bound"] < 0.02
+    assert 0.94 not in allowed_levels([data], RiskTarget())
+
+
+def test_a_level_must_pass_on_every_view() -> None:
+    """The first fails at 0.9, the second from 0.7 on; what one lost by failing the other does not win back."""
+    good, bad = sample((0.995, 300, 0), (0.705, 0, 20)), sample((0.995, 300, 0), (0.905, 0, 20))
+    assert allowed_levels([good], RiskTarget())[-1] == 0.71
+    assert allowed_levels([good, bad], RiskTarget()) == allowed_levels([bad, good], RiskTarget())
+    assert allowed_levels([good, bad], RiskTarget()) == allowed_levels([bad], RiskTarget())
+    assert allowed_levels([bad], RiskTarget())[-1] == 0.91
+
+
+def test_only_levels_that_others_allow_are_chosen() -> None:
+    data = sample((0.995, 300, 0), (0.805, 50, 1), (0.605, 20, 9))
+    assert choose_level(*data, RiskTarget(), [0.97, 0.8])[0] == 0.8
+    level, report = choose_level(*data, RiskTarget(), [0.55, 0.5])
+    assert (level, report["target_met"]) == (0.5, False)
 
 
 def test_a_target_that_is_missed_is_said_and_the_smallest_bound_is_taken() -> None:
