@@ -40,6 +40,9 @@ __all__ = [
 TRASHNET = "trashnet"
 DEFAULT_RATIOS = tuple(100 * share for share in SHARES.values())
 SCHEMA = 1
+FOREIGN = frozenset({".tif", ".tiff", ".heic", ".heif", ".avif", ".gif", ".jxl", ".dng", ".cr2", ".nef", ".arw"})
+"""Endings of photographs that are not read."""
+PART_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 _log = logging.getLogger(__name__)
 
 
@@ -140,6 +143,12 @@ def make_split(root: Path, seed: int, shares: Mapping[Part, float] = SHARES) -> 
                 continue
             digest.update(_digest_line(name, content))
             files[name] = label
+        endings = _endings(root / label)
+        if endings and endings <= FOREIGN:
+            raise ConfigError(
+                f"class folder {root / label} holds only {', '.join(sorted(endings))} files, which are not read; "
+                "convert them to JPEG or PNG, or move the folder elsewhere"
+            )
         if label not in files.values():
             raise ConfigError(f"class folder {root / label} holds no readable photograph; fill it or remove it")
     if skipped:
@@ -170,8 +179,17 @@ def check_data(root: Path, split: Split) -> None:
 
 
 def class_folders(root: Path) -> list[str]:
-    """Names of the folders below `root` that hold photographs or nothing, sorted."""
-    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and _is_class(entry))
+    """Names of the folders below `root` that hold photographs or nothing, sorted; those that are not read count, too.
+
+    Raises: ConfigError if they are the parts of a split.
+    """
+    found = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and _is_class(entry))
+    if found and {name.lower() for name in found} <= PART_NAMES:
+        raise ConfigError(
+            f"{root} holds the parts of a split ({', '.join(found)}), expected class folders; put each class of all "
+            "parts into one folder, or look for leakage with `edge-convert split --check`"
+        )
+    return found
 
 
 def _photographs(root: Path, label: str) -> Iterator[tuple[str, bytes]]:
@@ -185,11 +203,16 @@ def _digest_line(name: str, content: bytes) -> bytes:
 
 
 def _is_class(folder: Path) -> bool:
-    """Folders of videos and hidden folders are no classes; an empty folder is one, and an error later."""
+    """Folders of videos and hidden folders are no classes; one that is empty or not read is, and an error later."""
     if folder.name.startswith("."):
         return False
-    entries = [entry for entry in folder.iterdir() if entry.is_file()]
-    return not entries or any(entry.suffix.lower() in SUFFIXES for entry in entries)
+    endings = _endings(folder)
+    return not endings or bool(endings & SUFFIXES) or endings <= FOREIGN
+
+
+def _endings(folder: Path) -> set[str]:
+    """Of the files in a folder, lower case; those of hidden files do not count."""
+    return {entry.suffix.lower() for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")}
 
 
 def save_split(split: Split, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from convert.dataset import class_folders
 from convert.mislabelled import Suspicion, by_colours, by_model
 from convert.photographs import SUFFIXES, UnreadableError, decode
+from convert.quiet import overheard
 from convert.similar import FLAT, Looks, find_pairs, looks_of
 from edge.errors import ConfigError
 
@@ -16,6 +17,7 @@ __all__ = ["Examination", "Finding", "examine", "findings_markdown"]
 
 Kind = Literal[
     "unreadable",
+    "damaged",
     "no photograph",
     "tiny",
     "elongated",
@@ -26,6 +28,7 @@ Kind = Literal[
 ]
 REMEDIES: dict[Kind, str] = {
     "unreadable": "get the file again, or remove it; `split` skips it",
+    "damaged": "look at it, and get it again if a part is spoilt; `split` takes it as it is",
     "no photograph": "convert it to JPEG or PNG, or remove it; it is not looked at",
     "tiny": "replace it by a larger photograph: a model would learn its blur",
     "elongated": "crop it around the object: the model sees every photograph squeezed to a square",
@@ -37,6 +40,8 @@ REMEDIES: dict[Kind, str] = {
 MIN_SIDE_PX = 128
 """Shorter side below which a photograph is tiny: the least input of the models that are shipped or compared."""
 MAX_ASPECT = 3.0
+HARMLESS = ("libpng warning", "extraneous bytes before marker")
+"""In what a decoder says of a file: the pixels are whole all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +92,24 @@ def examine(root: Path, bundle_folder: Path | None = None) -> Examination:
     files: list[str] = []
     looks: list[Looks] = []
     suspicions: list[Suspicion] = []
-    for label in labels:
-        for path in sorted(entry for entry in (root / label).iterdir() if entry.is_file()):
+    entries = [(label, path) for label in labels for path in sorted((root / label).iterdir())]
+    with overheard() as complaints:
+        for label, path in entries:
             name = f"{label}/{path.name}"
-            if path.suffix.lower() not in SUFFIXES:
+            if path.suffix.lower() not in SUFFIXES or not path.is_file():
                 if not path.name.startswith("."):
-                    findings.append(Finding(name, "no photograph", f"suffix {path.suffix or 'none'}"))
+                    what = f"suffix {path.suffix or 'none'}" if path.is_file() else "no file that can be opened"
+                    findings.append(Finding(name, "no photograph", what))
                 continue
+            complaints()
             try:
                 image = decode(path.read_bytes())
             except UnreadableError as exc:
                 findings.append(Finding(name, "unreadable", str(exc)))
                 continue
+            spoilt = [line for line in complaints().splitlines() if not any(word in line for word in HARMLESS)]
+            if spoilt:
+                findings.append(Finding(name, "damaged", spoilt[0]))
             files.append(name)
             looks.append(looks_of(image))
             if model is not None and (suspicion := model(name, label, image)):

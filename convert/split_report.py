@@ -88,8 +88,8 @@ def _left(split: Split) -> list[str]:
     in_test = {file for pair in found for file in pair} & {photo.file for photo in split.part("test")}
     lines += [
         f"{len(found)} pairs with neighbouring numbers stand in different parts, with {len(in_test)} of "
-        f"{len(split.part('test'))} test photographs among them. None of the pairs looks alike; an object seen from "
-        "two unlike sides may be among them.",
+        f"{len(split.part('test'))} test photographs among them. No pair is alike enough to be joined; an object seen "
+        "from two unlike sides may be among them. `evaluate` gives the figures without these photographs as well.",
         "",
         *(f"- {first}, {second}" for first, second in found[:SHOWN]),
     ]

@@ -7,7 +7,16 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.dataset import check_data, class_root, is_trashnet, load_photo, load_split, make_split, save_split
+from convert.dataset import (
+    check_data,
+    class_folders,
+    class_root,
+    is_trashnet,
+    load_photo,
+    load_split,
+    make_split,
+    save_split,
+)
 from convert.dealing import SHARES, parse_ratios
 from convert.grouping import group_of
 from convert.split_report import leftovers, split_json, split_report
@@ -136,6 +145,22 @@ def test_folders_without_photographs_are_no_classes(photographs: Path) -> None:
     (photographs / "scenes").mkdir()
     (photographs / "scenes" / "easy.mp4").write_bytes(b"video")
     assert make_split(photographs, 7).labels == ("glass", "paper", "trash")
+
+
+def test_photographs_that_are_not_read_do_not_vanish(photographs: Path) -> None:
+    (photographs / "metal").mkdir()
+    (photographs / "metal" / "1.TIFF").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"class folder .*metal holds only .tiff files, which are not read"):
+        make_split(photographs, 1)
+
+
+def test_the_parts_of_a_split_are_no_classes(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        (tmp_path / part / "glass").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"holds the parts of a split .*split --check"):
+        make_split(tmp_path, 1)
+    (tmp_path / "glass").mkdir()
+    assert class_folders(tmp_path) == ["glass", "test", "train", "val"]
 
 
 def test_a_missing_data_folder_names_the_variable(tmp_path: Path) -> None:

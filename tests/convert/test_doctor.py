@@ -45,7 +45,14 @@ def test_every_fault_is_named(photographs: Path) -> None:
     (glass / "empty.jpg").write_bytes(b"")
     whole = (glass / "0.jpg").read_bytes()
     (glass / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    spoilt = bytearray(cv2.imencode(".jpg", draw_object(22))[1].tobytes())
+    middle = len(spoilt) // 2
+    spoilt[middle : middle + 200] = bytes(200)  # whole to the end mark, but no codes that mean anything
+    (glass / "spoilt.jpg").write_bytes(spoilt)
+    stray = cv2.imencode(".jpg", draw_object(23))[1].tobytes()
+    (glass / "stray.jpg").write_bytes(stray[:-2] + b"abc" + stray[-2:])  # the decoder says so, but nothing is lost
     (glass / "phone.heic").write_bytes(b"x")
+    (glass / "away.jpg").symlink_to(photographs / "nowhere.jpg")
     (glass / ".DS_Store").write_bytes(b"x")
     save_photo(glass / "tiny.png", draw_object(20, 100, 100))
     save_photo(glass / "long.png", draw_object(21, 640, 150))
@@ -55,6 +62,8 @@ def test_every_fault_is_named(photographs: Path) -> None:
     assert kinds(photographs) == {
         "glass/empty.jpg": "unreadable",
         "glass/half.jpg": "unreadable",
+        "glass/spoilt.jpg": "damaged",
+        "glass/away.jpg": "no photograph",
         "glass/phone.heic": "no photograph",
         "glass/tiny.png": "tiny",
         "glass/long.png": "elongated",
@@ -64,6 +73,7 @@ def test_every_fault_is_named(photographs: Path) -> None:
     }
     report = findings_markdown(examine(photographs))
     assert "- glass/half.jpg: truncated" in report
+    assert "- glass/spoilt.jpg: Corrupt JPEG data" in report
     assert "- paper/wrong.jpg: identical to glass/0.jpg" in report
 
 

@@ -108,6 +108,8 @@ def test_a_class_in_test_only_and_unreadable_files_are_named(folder: Path) -> No
     assert found.untrained == ("metal",)
     assert found.unread == ("test/metal/2.jpg (cannot be decoded)",)
     assert "Classes without a training photograph: metal." in leakage_markdown(found)
+    assert not found.is_clean
+    assert found.verdict().startswith("metal: in the test part, but not in train. A model cannot know")
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "bom csv"])
