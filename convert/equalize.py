@@ -83,7 +83,7 @@ def _seams(model: Any) -> Iterator[_Seam]:
         if ceiling is None or len(feeds[layer.name]) != 1:
             continue
         before, after = model.get_layer(feeds[layer.name][0]), only_reader(layer.name)
-        is_own = readers[before.name] == [layer.name]
+        is_own = readers[before.name] == [layer.name] and after is not None and len(feeds[after.name]) == 1
         if is_own and _is_kernel(before) and after is not None and _is_kernel(after):
             yield _Seam(before, layer, after, ceiling)
 
@@ -121,9 +121,8 @@ def _largest(whole: Any, model: Any, seams: list[_Seam], pictures: npt.NDArray[n
 
 def _factors(largest: _Float, ceiling: float) -> _Float:
     """(channels,) what each channel is multiplied by, at least 1."""
-    top = min(float(largest.max(initial=0.0)), ceiling)
-    if np.isfinite(ceiling):
-        top = ceiling  # the range of a ReLU6 that is reached at all ends there
+    # The range of a ReLU6 ends at 6.
+    top = ceiling if np.isfinite(ceiling) else float(largest.max(initial=0.0))
     return np.clip(top / HEADROOM / np.maximum(largest, 1e-9), 1.0, MOST)
 
 

@@ -19,7 +19,9 @@ __all__ = [
     "inherited_weights",
     "measured",
     "read_step",
+    "started",
     "trained",
+    "trainings_in",
 ]
 
 
@@ -29,7 +31,12 @@ def inherited_weights(origin: Path | None) -> Any:
 
 
 def trained(work: Workspace, split: Split, weights: str | None, inherited: Any = None) -> dict[str, Any]:
-    """What a training started from and what it left, for `training.json`.
+    """What a training started from and what it left, for `training.json`; arguments as in `started`."""
+    return {**started(work, split, weights, inherited), "float_sha256": sha256_of(work.float_model)}
+
+
+def started(work: Workspace, split: Split, weights: str | None, inherited: Any = None) -> dict[str, Any]:
+    """What a training starts from. To be taken before it, for the files may be others when it ends.
 
     Args:
         weights: as `find_weights` found them: a path, "imagenet" (what Keras fetched is not hashed) or None.
@@ -43,8 +50,14 @@ def trained(work: Workspace, split: Split, weights: str | None, inherited: Any =
         "weights": inherited
         if weights is None
         else {"file": Path(weights).name, "sha256": sha256_of(Path(weights)) if is_file else None},
-        "float_sha256": sha256_of(work.float_model),
     }
+
+
+def trainings_in(record: dict[str, Any]) -> int:
+    """Trainings that the float model of a `training.json` is the mean of; a member may be a mean itself."""
+    members = record.get("members") or []
+    history = record.get("history") or [{}]
+    return sum(trainings_in(member) for member in members) if members else int(history[-1].get("members", 1))
 
 
 def check_training(work: Workspace, split: Split, report: dict[str, Any], root: Path) -> None:

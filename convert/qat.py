@@ -17,6 +17,8 @@ from convert.scores import softmax
 
 __all__ = ["QatSettings", "fine_tune", "rounding_model"]
 
+WARMUP_SHARE = 0.25
+"""Adam's first steps are as long as all others, though it knows least there: without a warm-up they do harm."""
 Say = Callable[[str], None]
 _SILENT = {"InputLayer", "Identity", "Dropout", "Flatten", "Reshape", "ZeroPadding2D", "MaxPooling2D"}
 """Layers whose output lies on the grid of their input."""
@@ -32,7 +34,7 @@ class QatSettings:
     Attributes:
         pictures: of the training part, drawn as in training.
         epochs: passes over them.
-        rate: largest learning rate; it falls as a cosine.
+        rate: largest learning rate; it rises linearly over the first WARMUP_SHARE of the steps, then falls as a cosine.
         batch: pictures a step.
         seed: of the order of the pictures.
     """
@@ -106,8 +108,10 @@ def fine_tune(
     model, pairs, points = rounding_model(folded)
     _calibrate(model, points, representative, settings.batch)
     steps = settings.epochs * -(-len(pictures) // settings.batch)
+    warmup = int(WARMUP_SHARE * steps)
+    rate = keras.optimizers.schedules.CosineDecay(0.0, steps - warmup, warmup_target=settings.rate, warmup_steps=warmup)
     model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings.rate, steps)),
+        optimizer=keras.optimizers.Adam(rate),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
     )
     floor = float(-(targets * np.log(np.maximum(targets, 1e-12))).sum(axis=1).mean())

@@ -128,10 +128,15 @@ def describe(model: bytes, name: str, version: str, split: Split, settings: Sett
     return add_metadata(model, text)
 
 
-def load_float(path: Path) -> Any:
-    """The trained Keras model. Raises: ConfigError if it is missing or damaged, or Keras is not installed."""
+def load_float(path: Path, remedy: str = "run `edge-convert train` again") -> Any:
+    """A trained Keras model.
+
+    Args:
+        remedy: what to do if it cannot be read.
+    Raises: ConfigError if it is missing or damaged, or Keras is not installed.
+    """
     if not path.is_file():
-        raise ConfigError(f"{path} is missing; run `edge-convert train` first")
+        raise ConfigError(f"{path} is missing; {remedy}")
     try:
         import keras
     except ImportError as exc:
@@ -140,4 +145,4 @@ def load_float(path: Path) -> Any:
         return keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as exc:
         reason = str(exc).strip().partition("\n")[0]
-        raise ConfigError(f"{path} is no Keras model ({reason}); run `edge-convert train` again") from exc
+        raise ConfigError(f"{path} is no Keras model ({reason}); {remedy}") from exc

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.dataset import Split
-from convert.distill import open_float
 from convert.files import replacing, sha256_of
 from convert.network import to_real
 from convert.pictures import augmented, chunks, plain
-from convert.provenance import read_step
+from convert.provenance import check_float, read_step, trainings_in
+from convert.quantize import load_float
 from convert.scores import confusion, macro_f1
 from convert.settings import Settings, Workspace
 from edge.errors import ConfigError
@@ -25,6 +25,7 @@ from edge.errors import ConfigError
 __all__ = ["mean_weights", "stir"]
 
 CHUNK = 64
+BEGINNINGS = ("weights", "start_sha256")
 Say = Callable[[str], None]
 _Weights = list[npt.NDArray[Any]]
 
@@ -38,12 +39,13 @@ def mean_weights(members: Sequence[_Weights]) -> _Weights:
 
 
 def stir(
-    folders: Sequence[Path], work: Workspace, root: Path, split: Split, settings: Settings, say: Say
+    folders: Sequence[Path], target: Path, root: Path, split: Split, settings: Settings, say: Say
 ) -> list[dict[str, Any]]:
-    """Average the float models of finished trainings into the work folder.
+    """Average the float models of finished trainings.
 
     Args:
-        folders: work folders of trainings on the very split in `work`.
+        folders: work folders of trainings on one split, that of the first.
+        target: where the mean is saved, Keras format.
         root: folder of the class folders.
     Returns: a record of each member, ready for JSON.
     Raises: ConfigError if they are fewer than two, of other splits or networks, or the mean is worse on the validation
@@ -51,8 +53,19 @@ def stir(
     """
     if len(folders) < 2:
         raise ConfigError("an average needs two trainings or more; name their work folders")
-    records = [_record(Workspace(folder), sha256_of(work.split)) for folder in folders]
-    models = [open_float(Workspace(folder).float_model, "FOLDER") for folder in folders]
+    split_sha256 = sha256_of(Workspace(folders[0]).split)
+    records = [_record(Workspace(folder), split_sha256) for folder in folders]
+    starts = [[record[name] for name in BEGINNINGS] + [(record["recipe"] or {}).get("seed")] for record in records]
+    if any(start != starts[0] for start in starts):
+        raise ConfigError(
+            "the trainings began with different weights or seeds; the mean of such networks does not work"
+        )
+    models = [load_float(Workspace(folder).float_model) for folder in folders]
+    if len({model.input_shape for model in models}) != 1:
+        raise ConfigError("the trainings have inputs of different sizes; average those of one recipe's network only")
+    # A member that is a mean itself counts as often as trainings are in it.
+    counts = [trainings_in(record) for record in records]
+    averaged = mean_weights([model.get_weights() for model, n in zip(models, counts, strict=True) for _ in range(n)])
     shown = [
         (np.concatenate(list(chunks(examples, settings.side_px))), _targets(examples, split))
         for examples in (plain(root, split.part("val")), augmented(root, split.part("val"), settings.seed, "val"))
@@ -61,12 +74,12 @@ def stir(
     for folder, value in zip(folders, rated, strict=True):
         say(f"{folder.name}: mean macro-F1 of plain and bent validation photographs {value:.4f}")
     mean = models[0]
-    mean.set_weights(mean_weights([model.get_weights() for model in models]))
+    mean.set_weights(averaged)
     value = _rate(mean, shown)
     say(f"their mean: {value:.4f}")
     if value < max(rated):
         raise ConfigError(f"the mean ({value:.4f}) is worse than the best of them ({max(rated):.4f}); take that one")
-    with replacing(work.float_model) as partial:
+    with replacing(target) as partial:
         mean.save(partial)
     return records
 
@@ -77,9 +90,8 @@ def _record(member: Workspace, split_sha256: str) -> dict[str, Any]:
         raise ConfigError(
             f"{member.folder} was trained on another split; split all of them with the same seed and ratios"
         )
-    if report.get("float_sha256") != sha256_of(member.float_model):
-        raise ConfigError(f"{member.float_model} is not the model that {member.training} records; train it again")
-    kept = ("command", "recipe", "float_sha256", "pictures_per_pass", "history", "train_s")
+    check_float(member, report)
+    kept = ("command", "recipe", "float_sha256", "pictures_per_pass", "history", "train_s", "members", *BEGINNINGS)
     return {name: report.get(name) for name in kept}
 
 

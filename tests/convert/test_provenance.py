@@ -10,14 +10,19 @@ import cv2
 import numpy as np
 import pytest
 
+import convert.pipeline
+from convert.checkpoint import Progress, save_progress
+from convert.dataset import load_split
 from convert.files import sha256_of, write_text
-from convert.metadata import ModelText, add_metadata
+from convert.measure import run_evaluate
 from convert.package import Parts, candidate_parts, write_bundle
-from convert.pipeline import Job, run_evaluate, run_package, run_quantize, run_split, run_train
+from convert.pipeline import run_all, run_package, run_quantize, run_split, run_train
 from convert.provenance import inherited_weights, measured, trained
 from convert.recipe import load_recipe
 from convert.settings import Settings, Workspace
+from convert.steps import Job
 from convert.tables import markdown
+from convert.train import training_key
 from edge.bundle import Thresholds, load_bundle
 from edge.errors import ConfigError
 
@@ -28,7 +33,7 @@ def write_photo(path: Path, seed: int) -> None:
 
 
 @pytest.fixture
-def job(tmp_path: Path, tiny_model: Callable[..., bytes], labels: tuple[str, ...]) -> Job:
+def job(tmp_path: Path, parts: Parts, labels: tuple[str, ...]) -> Job:
     """A work folder as `split`, `train` and `quantize` leave it."""
     for label in labels:
         for number in range(6):
@@ -43,20 +48,9 @@ def job(tmp_path: Path, tiny_model: Callable[..., bytes], labels: tuple[str, ...
         "settings": {"seed": 4, "alpha": 1.0, "side_px": 32, "residue": ["trash"], "rendered": 10},
     }
     write_text(job.work.training, json.dumps(report))
-    text = ModelText("tiny", "1", "d", "a", "MIT", labels, 127.5, 127.5, 32)
-    parts = Parts(
-        name="tiny",
-        version="1",
-        labels=labels,
-        model=add_metadata(tiny_model(), text),
-        temperature=1.5,
-        thresholds=Thresholds(confidence=0.6, margin=0.2),
-        seed=4,
-        data={"source": None, "photographs": split.counts(), "digest_sha256": split.digest, "split_seed": split.seed},
-        training={**report, "utc_date": "2026-11-22"},
-        metrics={},
-    )
-    bundle = write_bundle(job.work.candidate, parts, None)
+    data = {"source": None, "photographs": split.counts(), "digest_sha256": split.digest, "split_seed": split.seed}
+    made = replace(parts, seed=4, data=data, training={**report, "utc_date": "2026-11-22"})
+    bundle = write_bundle(job.work.candidate, made, None)
     write_text(job.work.metrics, json.dumps({"of": measured(bundle)}))
     return job
 
@@ -164,6 +158,35 @@ def test_a_recipe_that_starts_from_a_model_of_ours_takes_no_other_weights(job: J
         run_train(student, "imagenet")
     with pytest.raises(ConfigError, match=r"wide/float.keras is missing; train it first"):
         run_train(student, None)
+
+
+def test_a_finished_training_is_not_begun_again(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one skipped that differs in anything: recipe, weights, photographs, residue or its float model."""
+    steps: list[str] = []
+    monkeypatch.setattr(convert.pipeline, "need", lambda *modules: None)
+    monkeypatch.setattr(convert.pipeline, "run_train", lambda *given, **options: steps.append("train"))
+    for step in ("run_quantize", "run_evaluate", "run_package"):
+        monkeypatch.setattr(convert.pipeline, step, lambda *given, **options: None)
+
+    def trains(job: Job, **options: Any) -> bool:
+        steps.clear()
+        run_all(job, Path("out"), "none", "tiny", "1", "auto", **options)
+        return steps == ["train"]
+
+    assert trains(job), "without a key nobody knows what was trained"
+    change_json(job.work.training, key=training_key(load_split(job.work.split), load_recipe(), None))
+    assert not trains(job)
+    assert trains(job, restarts=True)
+    save_progress(job.work.checkpoint, training_key(load_split(job.work.split), load_recipe(), None), Progress())
+    assert trains(job), "a training anew that was interrupted goes on"
+    job.work.checkpoint.unlink()
+    assert trains(replace(job, recipe=load_recipe("ours", ["phases.1.epochs=3"])))
+    assert trains(replace(job, settings=replace(job.settings, residue=("glass",))))
+    job.work.float_model.write_bytes(b"another")
+    assert trains(job)
+    new_photograph(job)
+    change_json(job.work.training, float_sha256=sha256_of(job.work.float_model))
+    assert trains(job)
 
 
 def test_a_measured_candidate_ships(job: Job, tmp_path: Path) -> None:
