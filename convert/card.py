@@ -5,6 +5,7 @@ from typing import Any
 
 from convert.calibrate import describe
 from convert.package import Parts
+from convert.provenance import trainings_in
 from convert.tables import markdown, row, rule
 
 __all__ = ["card"]
@@ -109,9 +110,7 @@ def _weights_line(weights: dict[str, Any] | None, parts: Parts) -> str:
 
 def _members_line(parts: Parts) -> str:
     """How many trainings the weights are the mean of, whether of one recipe's phases or put together afterwards."""
-    history = parts.training.get("history") or []
-    stirred = [row["members"] for row in history if "soup" in row]
-    count = len(parts.training.get("members") or []) or (stirred[-1] if stirred else 1)
+    count = trainings_in(parts.training)
     if count == 1:
         return ""
     return f" The weights are the mean of {count} trainings' that began alike (Wortsman et al., ICML 2022)."
@@ -201,6 +200,11 @@ def _limits(parts: Parts, is_trashnet: bool) -> list[str]:
         worst = sorted(corrupted["kinds"].items(), key=lambda item: item[1]["mean"]["accuracy"])[:2]
         names = " and ".join(f"{kind} ({cells['mean']['accuracy']:.1%} of the labels right)" for kind, cells in worst)
         limits.append(f"Of the corruptions that were tried it bears {names} worst.")
+        if parts.training["settings"].get("augmentation") == "field":
+            limits.append(
+                "Training showed the same kinds of corruption, drawn anew. Others (glare, a dirty lens, something half "
+                "hidden) were not tried."
+            )
     else:
         limits.append("How it bears bad light, blur, noise and compression was not measured.")
     counts = {label: found["n"] for label, found in _test_labels(parts.metrics).items() if found["n"]}

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from convert.files import replacing
 from edge.errors import ConfigError
 
-__all__ = ["Progress", "load_progress", "save_progress"]
+__all__ = ["Progress", "fits", "load_progress", "save_progress"]
 
 Arrays = list[npt.NDArray[Any]]
 _LISTS = ("weights", "others", "optimizer", "average", "best", "base", "soup")

@@ -31,6 +31,7 @@ from convert.options import (
     Output,
     Qat,
     QatMode,
+    Ratios,
     RecipeName,
     RecipeSeed,
     RenderedTest,
@@ -51,6 +52,7 @@ from edge.errors import ConfigError, SorterError
 __all__ = ["app", "main"]
 
 VARIANTS_RECIPE = "variants"
+RATIOS = "70/15/15"
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -69,13 +71,13 @@ def split(
     data: Data,
     work: Work = WORK_DEFAULT,
     seed: Seed = D.seed,
-    ratios: Annotated[str, typer.Option("--ratios", help="Shares of train, val and test.")] = "70/15/15",
+    ratios: Ratios = RATIOS,
     check: Annotated[
         Path | None,
         typer.Option(
             "--check",
             help="Split nothing; look for leakage in this one: a folder of train, val and test, or a JSON or CSV list "
-            "of file, label and part. Exit 0: clean, 2: it leaks.",
+            "of file, label and part. Exit 0: clean, 2: it leaks, or training lacks a label.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON instead of text.")] = False,
@@ -123,14 +125,14 @@ def doctor(
 def train(
     context: typer.Context,
     data: Data,
+    changes: Changes,
+    residue: Residue,
     work: Work = WORK_DEFAULT,
     recipe: RecipeName = DEFAULT_RECIPE,
-    changes: Changes = [],  # noqa: B006
     seed: RecipeSeed = None,
     weights: Weights = None,
     restart: Restart = False,
     keep_cache: KeepCache = False,
-    residue: Residue = list(D.residue),  # noqa: B006
 ) -> None:
     """Train the float model by a recipe; goes on where the same command was interrupted."""
     from convert.pipeline import run_train
@@ -173,13 +175,13 @@ def quantize(
 def evaluate(
     context: typer.Context,
     data: Data,
+    residue: Residue,
     work: Work = WORK_DEFAULT,
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="Measure this bundle instead of the candidate.")
     ] = None,
     seed: Seed = D.seed,
     rendered_test: RenderedTest = D.rendered_test,
-    residue: Residue = list(D.residue),  # noqa: B006
     has_corruptions: Annotated[
         bool, typer.Option("--corruptions/--no-corruptions", help="Measure corrupted test photographs as well.")
     ] = True,
@@ -192,7 +194,7 @@ def evaluate(
 
     Figures, tables, the answer to every picture and plots are left in the work folder, unless --bundle is given.
     """
-    from convert.pipeline import run_evaluate
+    from convert.measure import run_evaluate
     from convert.tables import markdown
 
     if bundle is None:
@@ -233,6 +235,7 @@ def compare(
     a: Annotated[Path, typer.Argument(help="Folder of the first bundle.")],
     b: Annotated[Path, typer.Argument(help="Folder of the second bundle.")],
     data: Data,
+    residue: Residue,
     work: Work = WORK_DEFAULT,
     images: Annotated[
         Path | None, typer.Option("--images", help="Compare on this folder of class folders instead of a split.")
@@ -241,7 +244,6 @@ def compare(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Split anew with this seed, instead of the work folder's split.")
     ] = None,
-    residue: Residue = list(D.residue),  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON instead of tables.")] = False,
 ) -> None:
     """Show two bundles the same photographs: figures, their difference with a paired test, and what flipped."""
@@ -250,7 +252,7 @@ def compare(
     from convert.picture_sets import from_folder, from_split
 
     pictures = from_folder(images) if images else from_split(data, Workspace(work).split, part, seed)
-    found = compare_bundles(a, b, pictures, residue, seed or D.seed, progress())
+    found = compare_bundles(a, b, pictures, residue, D.seed if seed is None else seed, progress())
     typer.echo(json.dumps(found, indent=1) + "\n" if as_json else markdown(found), nl=False)
 
 
@@ -258,13 +260,13 @@ def compare(
 def variants(
     context: typer.Context,
     data: Data,
+    changes: Changes,
+    residue: Residue,
     work: Work = WORK_DEFAULT,
     widths: Annotated[str, typer.Option("--widths", help="Widths of MobileNetV2, with commas.")] = "0.35,0.5,0.75,1.0",
     sides: Annotated[str, typer.Option("--sides", help="Sides of the input in px, with commas.")] = "128,160,192,224",
     recipe: RecipeName = VARIANTS_RECIPE,
-    changes: Changes = [],  # noqa: B006
     seed: RecipeSeed = None,
-    residue: Residue = list(D.residue),  # noqa: B006
 ) -> None:
     """Train every width and input size alike for a short while, and show accuracy beside time; Markdown to stdout.
 
@@ -299,15 +301,16 @@ def export(
 def build(
     context: typer.Context,
     data: Data,
+    changes: Changes,
+    residue: Residue,
     work: Work = WORK_DEFAULT,
     output: Output = DEFAULT_OUTPUT,
+    ratios: Ratios = RATIOS,
     recipe: RecipeName = DEFAULT_RECIPE,
-    changes: Changes = [],  # noqa: B006
     seed: RecipeSeed = None,
     weights: Weights = None,
     restart: Restart = False,
     keep_cache: KeepCache = False,
-    residue: Residue = list(D.residue),  # noqa: B006
     name: Name = NAME,
     bundle_version: Version = VERSION,
     qat: Qat = QatMode.AUTO,
@@ -315,17 +318,24 @@ def build(
     contamination: Contamination = RISK.contamination,
     risk_confidence: RiskConfidence = RISK.confidence,
 ) -> None:
-    """Everything in one go: split, train, quantize, evaluate, package."""
+    """Everything in one go: split, train, quantize, evaluate, package; a finished training is not repeated."""
+    from convert.dealing import parse_ratios
     from convert.pipeline import run_all
 
+    job = job_of(context, data, work)
+    if output == DEFAULT_OUTPUT and (recipe != DEFAULT_RECIPE or changes):
+        raise ConfigError(
+            f"{output} is the bundle of recipe {DEFAULT_RECIPE} as it stands; pass --output and --name for another"
+        )
     run_all(
-        job_of(context, data, work),
+        job,
         output,
         weights,
         name,
         bundle_version,
         qat.value,
         allow_undelegated=allow_undelegated,
+        shares=parse_ratios(ratios),
         restarts=restart,
         keeps_cache=keep_cache,
     )

@@ -53,6 +53,8 @@ def markdown(result: dict[str, Any]) -> str:
             for name, row in result["mcnemar"].items()
         ),
         "",
+        "McNemar takes pictures for independent; where several show one object, p is too small.",
+        "",
         "| single pictures, by each bundle's own thresholds | A | B |",
         "| --- | --- | --- |",
         *(

@@ -28,11 +28,13 @@ def gaps(history: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
             "accuracy": round(epoch["train_accuracy"] - epoch["photos_accuracy"], 4),
         }
         for epoch in history
+        if "soup" not in epoch
     ]
 
 
 def draw_curves(history: Sequence[dict[str, Any]], name: str, path: Path, say: Callable[[str], None]) -> None:
     """Write the plot, PNG; without matplotlib say so and write nothing."""
+    history = [epoch for epoch in history if "soup" not in epoch]
     if not history:
         return
     if importlib.util.find_spec("matplotlib") is None:

@@ -18,6 +18,7 @@ from convert.files import sha256_of
 from convert.network import to_real
 from convert.pictures import Example, chunks
 from convert.provenance import read_step
+from convert.quantize import load_float
 from convert.recipe import Distillation
 from convert.scores import softmax
 from convert.settings import Workspace
@@ -61,14 +62,7 @@ def open_float(path: Path, key: str) -> Any:
         key: of the recipe, where the path stands.
     Raises: ConfigError if it cannot be read.
     """
-    import keras
-
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError) as exc:
-        raise ConfigError(
-            f"{path} is no Keras model ({str(exc).splitlines()[0]}); train it first, or pass --set {key}=FILE"
-        ) from exc
+    return load_float(path, f"train it first, or pass --set {key}=FILE")
 
 
 def body_of(model: Any) -> Any:

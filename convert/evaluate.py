@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convert.calibrate import temperature
+from convert.calibrate import seen, temperature
 from convert.dataset import Split
+from convert.evidence import STREAM
 from convert.figures import Answers, figures
 from convert.network import to_real
-from convert.pictures import Example, chunks, plain, rendered_examples
+from convert.pictures import Example, augmented, chunks, plain, rendered_examples
 from convert.settings import Settings
+from convert.split_report import leftovers
 from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.preprocess import resize_rgb
@@ -63,12 +65,14 @@ class Evaluation:
     Attributes:
         metrics: {set: {"int8": figures, "float": figures, "agreement": ...}}, ready for JSON.
         rows: what each model said to each picture, ready for JSON Lines.
-        answers: of the test photographs by the model that `metrics` is about: int8 where there is one.
+        answers: by set, of the model that `metrics` is about: int8 where there is one.
+        by_kind: by set and kind.
     """
 
     metrics: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[str, Answers] = field(default_factory=dict)
+    by_kind: dict[str, dict[str, Answers]] = field(default_factory=dict)
 
 
 def measure(
@@ -137,11 +141,12 @@ def evaluate(
             same = agreement(pictures.files, answers["float"], answers["int8"], logits["float"], logits["int8"])
             found.metrics[name]["same_label"] = same["same_label"]
             found.metrics[name]["agreement"] = same
+    _record_apart(found, split, settings.seed)
     return found
 
 
 def evaluate_float(root: Path, split: Split, float_model: Any, settings: Settings, say: Say) -> Evaluation:
-    """Measure a float model alone, at the temperature that suits its validation photographs."""
+    """Measure a float model alone, at the temperature that suits its validation photographs as they are and bent."""
     side = int(float_model.input_shape[1])
     found = Evaluation()
     sets = _picture_sets(root, split, settings)
@@ -149,19 +154,20 @@ def evaluate_float(root: Path, split: Split, float_model: Any, settings: Setting
         name: np.array([split.labels.index(example.label) for example in pictures.examples])
         for name, pictures in sets.items()
     }
-    logits = {
-        name: np.concatenate(
-            [
-                np.asarray(float_model.predict_on_batch(float_input(float_model, pixels)), dtype=np.float64)
-                for pixels in chunks(pictures.examples, side)
-            ]
-        )
-        for name, pictures in sets.items()
-    }
-    at = temperature(logits["val"], targets["val"]) if "val" in logits else 1.0
+
+    def logits_of(examples: Sequence[Example]) -> _Logits:
+        parts = [float_model.predict_on_batch(float_input(float_model, pixels)) for pixels in chunks(examples, side)]
+        return np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
+
+    logits = {name: logits_of(pictures.examples) for name, pictures in sets.items()}
+    at = 1.0
+    if "val" in logits:
+        bent = logits_of(augmented(root, split.part("val"), settings.seed, STREAM))
+        at = temperature(*seen(logits["val"], bent, targets["val"]))
     for name, pictures in sets.items():
         answers = Answers.of(targets[name], logits[name], pictures.groups, split.labels, settings.residue, at, None)
         _record(found, name, pictures, {"float": answers}, {"float": logits[name]}, settings.seed, say)
+    _record_apart(found, split, settings.seed)
     found.metrics["temperature"] = at
     return found
 
@@ -192,7 +198,22 @@ def _record(
     found.rows.extend(_rows(name, pictures, answers, logits))
     leading = next(iter(answers))
     found.answers[name] = answers[leading]
+    found.by_kind[name] = answers
     say(f"{name}: {_line(found.metrics[name][leading])}")
+
+
+def _record_apart(found: Evaluation, split: Split, seed: int) -> None:
+    """The test photographs once more, without those that a photograph of another part has a neighbouring number with.
+
+    Neighbours may show one object, from which no likeness of pictures tells when it was turned or crushed.
+    """
+    near = {file for pair in leftovers(split) for file in pair}
+    is_apart = np.array([photo.file not in near for photo in split.part("test")])
+    if not is_apart.any() or is_apart.all():
+        return
+    found.metrics["apart"] = {
+        kind: figures(answers.some(is_apart), seed) for kind, answers in found.by_kind["test"].items()
+    }
 
 
 def _rows(

@@ -15,6 +15,7 @@ from convert.reliability import (
     brier,
     equal_mass,
     equal_width,
+    error_by_chance,
     expected_error,
     log_loss,
     reliability,
@@ -81,6 +82,12 @@ class Answers:
             thresholds,
         )
 
+    def some(self, chosen: npt.NDArray[np.bool_]) -> "Answers":
+        """Only those of (N,) chosen pictures."""
+        groups = tuple(group for group, is_chosen in zip(self.groups, chosen, strict=True) if is_chosen)
+        kept = (self.truth[chosen], self.probabilities[chosen], self.energy[chosen])
+        return Answers(*kept, groups, self.labels, self.residue, self.thresholds)
+
     @property
     def guess(self) -> npt.NDArray[np.int64]:
         """(N,) the likeliest label."""
@@ -123,6 +130,7 @@ def figures(answers: Answers, seed: int) -> dict[str, Any]:
         )
     for name in ("macro_precision", "macro_recall", "ece", "ece_equal_mass", "nll", "brier"):
         scores[name] = round(found[(name,)][0], 4)
+    scores["ece_by_chance"] = round(error_by_chance(answers.confidence, equal_width(answers.confidence), seed), 4)
     scores["binary"] = binary_scores(truth, p, labels, answers.residue)
     scores["binary_by_label"] = binary_scores(truth, p, labels, answers.residue, is_by_label=True)
     if answers.thresholds is not None:

@@ -81,6 +81,8 @@ class Fit:
         """
         self.progress = progress or Progress()
         self._is_resumed = progress is not None
+        self.is_saved = progress is not None
+        """True once there is a checkpoint of this training to go on from."""
         self._recipe, self._network, self._labels, self._weight = recipe, network, tuple(labels), weight
         self._passes, self._checks, self._cache, self._say = passes, checks, cache, say
         self._save_to, self._teacher = save_to, teacher
@@ -94,7 +96,8 @@ class Fit:
         whole, phases = self._network.whole, self._recipe.phases
         if self._is_resumed:
             self._restore(whole.weights, self.progress.weights)
-            self._say(f"going on in phase {self.progress.phase + 1} after epoch {self.progress.epoch}")
+            where = f"in phase {self.progress.phase + 1} after epoch {self.progress.epoch}"
+            self._say(f"going on {where if self.progress.phase < len(phases) else 'after the last epoch'}")
         for number in range(self.progress.phase, len(phases)):
             if phases[number].epochs:
                 self._phase(number, phases[number])
@@ -106,6 +109,8 @@ class Fit:
         part = learner(self._network, phase, self._recipe.network.side_px)
         self._announce(number, phase, part)
         model = part.model
+        if not progress.epoch:
+            self._begin(phase)
         _compile(model, phase, self._recipe.loss.label_smoothing)
         average = MovingAverage([*model.trainable_variables, *part.statistics], self._recipe.average)
         others = _others(model, whole)
@@ -118,7 +123,6 @@ class Fit:
             self._restore(average.values, progress.average, is_array=True)
             average.values, average.steps = progress.average, progress.steps
         else:
-            self._begin(phase)
             found = self._check(number, part)
             progress.history.append({"phase": number + 1, "epoch": 0, **found})
             progress.best_merit, progress.since_best = merit(found, self._recipe.best_by), 0
@@ -216,12 +220,12 @@ class Fit:
             batch = make_batch(shown, chosen, recipe.pictures, recipe.loss, rng)
             loss = part.model.train_on_batch(batch.inputs, batch.targets, sample_weight=batch.weights)
             losses.append(float(np.asarray(loss).reshape(-1)[0]))
+            if not np.isfinite(losses[-1]):
+                raise ConfigError(f"the loss is {losses[-1]} in epoch {epoch + 1}; take a smaller rate in the recipe")
             average.update()
             if time.monotonic() - reported_s >= REPORT_S:
                 reported_s = time.monotonic()
                 self._say(f"epoch {epoch + 1}: step {step + 1}/{len(rows)}, loss {np.mean(losses):.3f}")
-        if not np.isfinite(losses).all():
-            raise ConfigError(f"the loss is {losses[-1]} in epoch {epoch + 1}; take a smaller rate in the recipe")
         return losses
 
     def _inputs(self, number: int, part: Learner, name: str, examples: Sequence[Example]) -> npt.NDArray[Any]:
@@ -276,6 +280,7 @@ class Fit:
         self.progress.weights = self._network.whole.get_weights()
         self.progress.trained_s = time.monotonic() - self._begun_s
         save_progress(*self._save_to, self.progress)
+        self.is_saved = True
 
 
 def _compile(model: Any, phase: Phase, label_smoothing: float) -> None:

@@ -130,7 +130,7 @@ def undelegated(model: bytes) -> str | None:
     The interpreter lists the operators of the file and, behind them, the delegates that replace runs of them.
     """
     interpreter = open_interpreter("litert", model, threads=1)
-    listed = getattr(interpreter, "_get_ops_details")()  # noqa: B009
+    listed = interpreter._get_ops_details()
     delegates = [operation for operation in listed if operation["op_name"] == "DELEGATE"]
     first, last = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     if len(delegates) == 1 and first in delegates[0]["inputs"] and last in delegates[0]["outputs"]:

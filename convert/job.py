@@ -16,15 +16,15 @@ from convert.risk import RiskTarget
 from convert.settings import Settings, Workspace
 
 if TYPE_CHECKING:
-    from convert.pipeline import Job
+    from convert.steps import Job
 
 __all__ = ["job_of", "progress"]
 
 
 def job_of(context: typer.Context, data: Path, work: Path) -> "Job":
     """What a command works with: a recipe gives the settings, elsewhere the parameters named like their fields."""
-    from convert.pipeline import Job
     from convert.recipe import load_recipe
+    from convert.steps import Job
 
     known = {field.name for field in fields(Settings)}
     chosen: dict[str, Any] = {name: value for name, value in context.params.items() if name in known}

@@ -1,6 +1,7 @@
 """What the options of `edge-convert` are called, stand for, and are by default."""
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,7 @@ __all__ = [
     "Output",
     "Qat",
     "QatMode",
+    "Ratios",
     "RecipeName",
     "RecipeSeed",
     "RenderedTest",
@@ -43,7 +45,7 @@ __all__ = [
 
 DEFAULT_DATA = "../shared/data"
 DEFAULT_OUTPUT = Path("models/waste-mobilenetv2")
-NAME, VERSION = "waste-mobilenetv2", "0.3.0"
+NAME, VERSION = "waste-mobilenetv2", "0.3.1"
 D = Settings()
 RISK = RiskTarget()
 
@@ -81,17 +83,34 @@ RecipeName = Annotated[
 Changes = Annotated[
     list[str],
     typer.Option(
-        "--set", help="KEY=VALUE of the recipe for a quick trial, such as phases.1.epochs=2; may be repeated."
+        "--set",
+        default_factory=list,
+        show_default=False,
+        help="KEY=VALUE of the recipe for a quick trial, such as phases.1.epochs=2; may be repeated.",
     ),
 ]
 RecipeSeed = Annotated[
     int | None, typer.Option("--seed", min=0, help="Instead of the recipe's: decides the pictures and the training.")
 ]
-Restart = Annotated[bool, typer.Option("--restart", help="Begin anew, although an unfinished training lies there.")]
+Ratios = Annotated[str, typer.Option("--ratios", help="Shares of train, val and test.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Train anew, whatever lies in the work folder.")]
 KeepCache = Annotated[bool, typer.Option("--keep-cache", help="Leave the drawn pictures for another training.")]
 RenderedTest = Annotated[int, typer.Option("--rendered-test", min=0, help="Simulated items of the evaluation.")]
-Residue = Annotated[list[str], typer.Option("--residue", help="A label that is not recyclable; may be given again.")]
-Name = Annotated[str, typer.Option("--name", help="Name of the bundle.")]
+Residue = Annotated[
+    list[str],
+    typer.Option(
+        "--residue",
+        default_factory=lambda: list(D.residue),
+        show_default=", ".join(D.residue),
+        help="A label that is not recyclable; may be given again.",
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name", callback=lambda value: bundle_name(value), help="Name of the bundle: a-z, 0-9, '.', '_', '-'."
+    ),
+]
 Version = Annotated[str, typer.Option("--bundle-version", help="Version of the bundle.")]
 
 
@@ -106,7 +125,9 @@ class QatMode(StrEnum):
 Qat = Annotated[
     QatMode,
     typer.Option(
-        "--qat", help="Tune the network for int8: auto, if quantization loses more than 0.3 points; kept if better."
+        "--qat",
+        help="Tune the network for int8: auto, if quantization loses more than 0.3 points or goes more than 0.01 nats "
+        "from the float network; of all int8 models the nearest is taken.",
     ),
 ]
 AllowUndelegated = Annotated[
@@ -120,6 +141,13 @@ RiskConfidence = Annotated[
 ]
 
 WORK_DEFAULT = Path("build/convert")
+
+
+def bundle_name(name: str) -> str:
+    """The name, if a bundle may have it. Raises: ConfigError."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+        raise ConfigError(f"--name {name!r}: expected small letters, digits, '.', '_' and '-', a letter or digit first")
+    return name
 
 
 def sides_px(text: str) -> list[int]:

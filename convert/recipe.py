@@ -16,6 +16,7 @@ from edge.configfile import parse_model
 from edge.errors import ConfigError
 
 __all__ = [
+    "BACKBONES",
     "DEFAULT_RECIPE",
     "Distillation",
     "Head",
@@ -24,6 +25,7 @@ __all__ = [
     "Phase",
     "Pictures",
     "Recipe",
+    "changed",
     "load_recipe",
     "parse_recipe",
     "recipe_names",
@@ -187,6 +189,8 @@ class Recipe(_Section):
         if self.phases[0].soup:
             raise ValueError("phases.0 cannot say `soup: true`: there is no phase before it")
         for before, phase in pairwise(self.phases):
+            if phase.soup and not before.epochs:
+                raise ValueError("a phase with `soup: true` needs epochs in the one before it")
             if phase.soup and phase.learns != before.learns:
                 raise ValueError(f"a phase with `soup: true` must say `learns: {before.learns}`, as the one before it")
         if self.start is not None and self.network.family != "mobilenet_v2":

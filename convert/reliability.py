@@ -2,7 +2,7 @@
 
 ECE over 15 bins of the top label's probability: of equal width as Guo et al. (ICML 2017) have it, and of equal mass,
 which leaves no bin with a handful of pictures. With a few hundred pictures either is too large by some hundredths,
-for noise adds to it and never subtracts.
+for chance adds to it on average: `error_by_chance` says how much.
 """
 
 from typing import Any
@@ -12,9 +12,20 @@ import numpy.typing as npt
 
 from convert.scores import ratio
 
-__all__ = ["BINS", "bin_errors", "brier", "equal_mass", "equal_width", "expected_error", "log_loss", "reliability"]
+__all__ = [
+    "BINS",
+    "bin_errors",
+    "brier",
+    "equal_mass",
+    "equal_width",
+    "error_by_chance",
+    "expected_error",
+    "log_loss",
+    "reliability",
+]
 
 BINS = 15
+CHANCE_DRAWS = 1000
 _Float = npt.NDArray[np.float64]
 
 
@@ -39,6 +50,19 @@ def bin_errors(confidence: _Float, is_right: npt.NDArray[np.bool_], bins: npt.ND
 def expected_error(weights: npt.NDArray[Any], errors: _Float) -> _Float:
     """ECE of (B, N) weighted pictures: (B,)."""
     return ratio(np.abs(weights @ errors).sum(axis=-1), weights.sum(axis=-1))
+
+
+def error_by_chance(confidence: _Float, bins: npt.NDArray[np.int64], seed: int) -> float:
+    """The ECE that as many pictures show on average where every confidence is true (Bröcker & Smith 2007).
+
+    Each picture is taken for itself; where several show one object, chance does more.
+    """
+    rng = np.random.default_rng([seed, len(confidence)])
+    found = [
+        expected_error(np.ones((1, len(confidence))), bin_errors(confidence, drawn < confidence, bins))[0]
+        for drawn in rng.random((CHANCE_DRAWS, len(confidence)))
+    ]
+    return float(np.mean(found))
 
 
 def log_loss(probabilities: _Float, truth: npt.NDArray[Any]) -> _Float:

@@ -8,7 +8,7 @@ from typing import Any
 from convert.tables import INTERVALS, cell, row, rule
 from edge.errors import ConfigError
 
-__all__ = ["Run", "load_run", "side_by_side"]
+__all__ = ["Run", "load_run", "recipe_name", "side_by_side"]
 
 TRAINING_NAME = "training.json"
 
@@ -83,7 +83,8 @@ def recipe_name(training: dict[str, Any]) -> str | None:
 def side_by_side(runs: Sequence[Run]) -> str:
     """A Markdown table, a model a line, in the order given; all on their own test photographs.
 
-    The columns follow table III of the paper that the recipes come from, with an interval for every figure.
+    The columns follow table III of the paper that the recipes come from, with an interval for every figure
+    but the mean over corruptions.
     """
     head = ("model", "arithmetic", "n", "labels right", "macro-F1", "route right", "route macro-F1")
     lines = [row((*head, "residue precision", "residue recall", "ECE", "mean over corruptions")), rule(len(head) + 4)]

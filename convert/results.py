@@ -46,7 +46,7 @@ def brief(metrics: dict[str, Any]) -> dict[str, Any]:
     """The figures for a manifest, which every device reads at start: long lists only of the test photographs' int8."""
     kept: dict[str, Any] = {}
     for name, found in metrics.items():
-        if name not in ("test", "val", "rendered") or not isinstance(found, dict):
+        if name not in ("test", "apart", "val", "rendered") or not isinstance(found, dict):
             kept[name] = found
             continue
         kept[name] = {

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["abstention_lines", "cell", "corruption_lines", "markdown", "row", "rule"]
+__all__ = ["INTERVALS", "abstention_lines", "cell", "corruption_lines", "markdown", "row", "rule"]
 
 _SETS = {
     "test": "test photographs (blocks never trained on)",
+    "apart": "of these, those without a neighbouring number in another part",
     "val": "validation photographs",
     "rendered": "simulated items (unseen seeds)",
 }
@@ -96,8 +97,16 @@ def _probabilities(sets: Sequence[tuple[str, str, dict[str, Any]]]) -> list[str]
     known = [(title, kind, scores) for title, kind, scores in sets if "ece" in scores]
     if not known:
         return []
-    names = ("ece", "ece_equal_mass", "nll", "brier")
-    head = ("pictures", "model", "ECE (15 bins of equal width)", "ECE (15 of equal mass)", "log loss", "Brier")
+    names = ("ece", "ece_by_chance", "ece_equal_mass", "nll", "brier")
+    head = (
+        "pictures",
+        "model",
+        "ECE (15 bins of equal width)",
+        "the same by chance, all confidences true",
+        "ECE (15 of equal mass)",
+        "log loss",
+        "Brier",
+    )
     return [
         "",
         "Probabilities:",

@@ -3,12 +3,16 @@
 Only Keras's backend-neutral interface is used; the pictures come as NumPy batches.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from convert.batches import class_weights, targets_of
 from convert.cache import ArrayCache, drawing_key
@@ -18,10 +22,11 @@ from convert.dataset import Split
 from convert.distill import body_of, check_teacher, open_float, open_teacher
 from convert.files import replacing, sha256_of
 from convert.fit import Fit, checks_of
-from convert.network import build_network
-from convert.pictures import training_pass
+from convert.network import build_network, to_real
+from convert.pictures import Example, chunks, training_pass
 from convert.recipe import BACKBONES, Recipe
 from convert.settings import Settings, Workspace
+from convert.slim import SAMPLE
 from edge.errors import ConfigError
 
 __all__ = ["forget_training", "train", "training_key"]
@@ -58,13 +63,19 @@ def train(
     # Before the training, which is long: the files may be others when it ends.
     learned_from = _hashes(recipe)
     key = training_key(split, recipe, weights)
-    progress = None if restarts else load_progress(work.checkpoint, key)
+    if restarts:
+        work.checkpoint.unlink(missing_ok=True)
+    progress = load_progress(work.checkpoint, key)
     keras.utils.set_random_seed(recipe.seed)
     teacher = None
     if recipe.distill is not None:
         teacher = open_teacher(Path(recipe.distill.teacher), recipe.distill, len(split.labels))
         check_teacher(Path(recipe.distill.teacher), work)
-    network = build_network(recipe, len(split.labels), weights, _wide(recipe, work))
+    sample = functools.partial(_sample, training_pass(root, split, settings, 0), settings.side_px)
+    wide = _wide(recipe, work)
+    # What a training goes on from has weights of its own.
+    start = (weights, wide, sample) if progress is None else (None,)
+    network = build_network(recipe, len(split.labels), *start)
     say(f"recipe {recipe.name}: {_device_line()}")
     if weights is None and recipe.origin is None and recipe.network.family in BACKBONES:
         say(
@@ -75,24 +86,24 @@ def train(
         say("the unfinished training in the work folder is of another recipe, data or weights: beginning anew")
     weight = _weights_of_classes(root, split, recipe, settings)
     cache = ArrayCache(work.cache, drawing_key(split, settings), settings.side_px)
+    fit = Fit(
+        recipe=recipe,
+        network=network,
+        labels=split.labels,
+        weight=weight,
+        passes=lambda number: training_pass(root, split, settings, number),
+        checks=checks_of(root, split, settings),
+        cache=cache,
+        say=say,
+        teacher=teacher,
+        save_to=(work.checkpoint, key),
+        progress=progress,
+    )
     try:
-        fit = Fit(
-            recipe=recipe,
-            network=network,
-            labels=split.labels,
-            weight=weight,
-            passes=lambda number: training_pass(root, split, settings, number),
-            checks=checks_of(root, split, settings),
-            cache=cache,
-            say=say,
-            teacher=teacher,
-            save_to=(work.checkpoint, key),
-            progress=progress,
-        )
         fit.run()
     except KeyboardInterrupt:
-        if work.checkpoint.is_file():
-            say("stopped; the same command goes on after the last whole epoch, --restart begins anew")
+        if fit.is_saved:
+            say("stopped; the same command, without --restart, goes on after the last whole epoch")
         raise
     finally:
         cache.close(keeps=True)
@@ -146,6 +157,13 @@ def _wide(recipe: Recipe, work: Workspace) -> Any:
         return None
     check_teacher(recipe.origin, work)
     return body_of(open_float(recipe.origin, "start"))
+
+
+def _sample(examples: Sequence[Example], side_px: int) -> npt.NDArray[np.float32]:
+    """SAMPLE pictures of a pass, evenly spaced; (N, side, side, 3) -1..1."""
+    places = np.linspace(0, len(examples) - 1, min(len(examples), SAMPLE)).astype(int)
+    chosen = [examples[place] for place in places]
+    return np.concatenate([to_real(pixels) for pixels in chunks(chosen, side_px)])
 
 
 def _hashes(recipe: Recipe) -> dict[str, str | None]:

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from convert.metadata import ModelText, add_metadata
+from convert.package import Parts
+from edge.bundle import Thresholds
+
 SIDE = 32
 LABELS = ("glass", "paper", "trash")
 
@@ -91,3 +95,26 @@ def ctrl_c_works() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def parts(tiny_model: Callable[..., bytes], labels: tuple[str, ...]) -> Parts:
+    """What a bundle is written from."""
+    text = ModelText("tiny", "1", "d", "a", "MIT", labels, 127.5, 127.5, 32)
+    counts = {part: dict.fromkeys(labels, 4) for part in ("train", "val", "test")}
+    return Parts(
+        name="tiny",
+        version="1",
+        labels=labels,
+        model=add_metadata(tiny_model(), text),
+        temperature=1.5,
+        thresholds=Thresholds(confidence=0.6, margin=0.2),
+        seed=1,
+        data={"photographs": counts, "digest_sha256": "0" * 64},
+        training={
+            "weights": None,
+            "settings": {"seed": 1, "alpha": 1.0, "side_px": 32, "residue": ["trash"], "rendered": 10},
+            "utc_date": "2026-11-22",
+        },
+        metrics={},
+    )

@@ -21,11 +21,10 @@ import convert.cli
 from convert.cli import INTERRUPTED
 from convert.files import check_room, refuse_foreign, replacing, replacing_folder, write_text
 from convert.lock import claimed
-from convert.metadata import ModelText, add_metadata
 from convert.package import Parts, write_bundle
 from convert.provenance import measured
 from convert.settings import Workspace
-from edge.bundle import Thresholds, load_bundle
+from edge.bundle import load_bundle
 from edge.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -101,28 +100,6 @@ def assert_refused(done: subprocess.CompletedProcess[str], message: str, status:
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, hidden ones too."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture
-def parts(tiny_model: Callable[..., bytes], labels: tuple[str, ...]) -> Parts:
-    text = ModelText("tiny", "1", "d", "a", "MIT", labels, 127.5, 127.5, 32)
-    counts = {part: dict.fromkeys(labels, 4) for part in ("train", "val", "test")}
-    return Parts(
-        name="tiny",
-        version="1",
-        labels=labels,
-        model=add_metadata(tiny_model(), text),
-        temperature=1.5,
-        thresholds=Thresholds(confidence=0.6, margin=0.2),
-        seed=1,
-        data={"photographs": counts, "digest_sha256": "0" * 64},
-        training={
-            "weights": None,
-            "settings": {"seed": 1, "alpha": 1.0, "side_px": 32, "residue": ["trash"], "rendered": 10},
-            "utc_date": "2026-11-22",
-        },
-        metrics={},
-    )
 
 
 @pytest.fixture

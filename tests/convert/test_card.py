@@ -80,7 +80,9 @@ def test_the_weights_are_those_on_record(make: Callable[..., str]) -> None:
 
 def test_what_the_thresholds_do_is_told(make: Callable[..., str]) -> None:
     assert "Of 220 validation photographs sent to the recyclable bin 1 are residue" in make()
-    assert "At most 3.00% at 95% confidence holds, if residue is as frequent as there. Energy below 1.5" in make()
+    assert (
+        "At most 3.00% at 95% confidence is shown for items like these, 0.5% of them residue. The best epoch" in make()
+    )
     missed = make(risk={**RISK, "target_met": False})
     assert "At most 3.00% at 95% confidence is not shown" in missed
 

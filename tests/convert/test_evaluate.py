@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import convert.results
-from convert.dataset import class_root, load_split, make_split, save_split
+from convert.dataset import Photo, Split, class_root, load_split, make_split, save_split
 from convert.evaluate import Evaluation, agreement, evaluate_float, float_input
 from convert.figures import Answers
 from convert.results import brief, save_results
 from convert.settings import Settings, Workspace
+from convert.tables import markdown
 
 LABELS = ("glass", "paper", "trash")
 
@@ -80,6 +81,24 @@ def test_a_float_model_alone_is_measured_on_every_set(found: Evaluation) -> None
     assert "int8" not in found.metrics["test"]
     assert found.metrics["temperature"] < 1.0
     assert {row["set"] for row in found.rows} == {"test", "val", "rendered"}
+
+
+def test_photographs_at_the_border_of_a_part_are_left_out_once(tmp_path: Path) -> None:
+    """Ten numbers of a label to train, then ten to test, then ten to val: the ends of the test part are not apart."""
+    rng, photos = np.random.default_rng(2), []
+    for place, label in enumerate(LABELS):
+        (tmp_path / label).mkdir()
+        for number in range(30):
+            picture = rng.integers(0, 60, (24, 32, 3), dtype=np.uint8)
+            picture[..., 2 - place] += 120
+            cv2.imwrite(str(tmp_path / label / f"{label}{number}.png"), picture)
+            part = ("train", "test", "val")[number // 10]
+            photos.append(Photo(f"{label}/{label}{number}.png", label, f"{label}#{number // 10}", part))
+    split = Split(1, LABELS, "0" * 64, tuple(photos), (), "", (34, 33, 33), ())
+    found = evaluate_float(tmp_path, split, ByColour(), Settings(rendered_test=3), lambda line: None)
+    assert found.metrics["test"]["float"]["n"] == 30
+    assert found.metrics["apart"]["float"]["n"] == 3 * len(range(12, 18))
+    assert "without a neighbouring number in another part" in markdown(found.metrics)
 
 
 @pytest.mark.convert

@@ -12,6 +12,7 @@ from convert.reliability import (
     brier,
     equal_mass,
     equal_width,
+    error_by_chance,
     expected_error,
     log_loss,
     reliability,
@@ -48,6 +49,16 @@ def test_calibration_error_by_hand() -> None:
 def test_the_bins_hold_both_ends() -> None:
     assert equal_width(np.array([0.0, 1 / 15, 0.07, 1.0])).tolist() == [0, 0, 1, 14]
     assert np.bincount(equal_mass(np.linspace(0.3, 1, 150))).tolist() == [10] * 15
+
+
+def test_chance_alone_makes_an_error() -> None:
+    """One bin of n pictures at probability a half: the mean of |binomial - n/2| / n."""
+    confidence = np.full(4, 0.5)
+    expected = (2 * 1 * 2 + 2 * 4 * 1) / 16 / 4
+    assert error_by_chance(confidence, equal_width(confidence), 1) == pytest.approx(expected, abs=0.01)
+    assert error_by_chance(np.ones(9), equal_width(np.ones(9)), 1) == 0.0
+    few, many = np.linspace(0.3, 1, 100), np.linspace(0.3, 1, 10_000)
+    assert error_by_chance(many, equal_width(many), 1) < 0.2 * error_by_chance(few, equal_width(few), 1)
 
 
 def test_log_loss_and_brier_by_hand() -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,33 +12,10 @@ import pytest
 import convert.files
 import convert.package
 from convert.card import card
-from convert.metadata import ModelText, add_metadata
 from convert.package import Parts, candidate_parts, package_versions, write_bundle
-from edge.bundle import Thresholds, load_bundle
+from edge.bundle import load_bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.errors import BundleError, ConfigError
-
-
-@pytest.fixture
-def parts(tiny_model: Callable[..., bytes], labels: tuple[str, ...]) -> Parts:
-    text = ModelText("tiny", "1", "d", "a", "MIT", labels, 127.5, 127.5, 32)
-    counts = {part: dict.fromkeys(labels, 4) for part in ("train", "val", "test")}
-    return Parts(
-        name="tiny",
-        version="1",
-        labels=labels,
-        model=add_metadata(tiny_model(), text),
-        temperature=1.5,
-        thresholds=Thresholds(confidence=0.6, margin=0.2),
-        seed=1,
-        data={"photographs": counts, "digest_sha256": "0" * 64},
-        training={
-            "weights": None,
-            "settings": {"seed": 1, "alpha": 1.0, "side_px": 32, "residue": ["trash"], "rendered": 10},
-            "utc_date": "2026-11-22",
-        },
-        metrics={},
-    )
 
 
 def names(folder: Path) -> set[str]:

@@ -171,3 +171,8 @@ def test_finished_trainings_are_averaged_if_the_mean_is_no_worse(built: Path) ->
     assert (alone.returncode, alone.stderr.count("\n")) == (2, 1)
     assert "needs two trainings or more" in alone.stderr
     assert not (built / "alone" / "float.keras").exists()
+    before = sha256_of(built / "work" / "float.keras")
+    onto = convert(built, "soup", "work", "mean", "--data=data", "--work=work")
+    assert (onto.returncode, onto.stderr.count("\n")) == (2, 1)
+    assert "--work work holds one of the trainings" in onto.stderr
+    assert sha256_of(built / "work" / "float.keras") == before

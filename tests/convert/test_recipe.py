@@ -18,11 +18,13 @@ phases:
 SHIPPED = {
     "cnn",
     "cnn-weighted",
+    "fast",
     "four-class",
     "mobilenetv2-finetuned",
     "mobilenetv2-frozen",
     "ours",
     "twelve-class-xception",
+    "variants",
     "vgg16-finetuned",
     "vgg16-frozen",
 }
@@ -94,6 +96,7 @@ def test_values_are_changed_for_a_trial() -> None:
         ("network.site_px=96", "--set network.site_px: is no key of a recipe"),
         ("network.side_px=100", "multiple of 16"),
         ("phases.0.soup=true", "phases.0 cannot say `soup: true`"),
+        ("phases.1.epochs=0", "needs epochs in the one before it"),
         ("phases.1.learns=top:5", "must say `learns: top:5`, as the one before it"),
         ("batch=many", "--set batch: Input should be a valid integer"),
         ("batch=[", "is no YAML"),
