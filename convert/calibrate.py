@@ -23,6 +23,7 @@ __all__ = [
     "energy_limit",
     "negative_log_likelihood",
     "seen",
+    "shares_sold",
     "temperature",
 ]
 
@@ -191,6 +192,25 @@ def auroc(waste: _Floats, outliers: _Floats) -> float:
     return float(1 - ((below + not_above) / 2).mean() / len(ordered))
 
 
+def shares_sold(logits: _Floats, at: float, residue_columns: Sequence[int], thresholds: Thresholds) -> dict[str, float]:
+    """What becomes of pictures of no waste: shares that the energy rejects, and that are sold as recyclable.
+
+    Args:
+        logits: (N, labels) real logits, N at least 1.
+        at: temperature.
+        residue_columns: places of the labels that are residue.
+    Returns: `rejected`, `sold_without_limit` (by the confidence alone) and `sold`, each 0..1.
+    """
+    limit = -math.inf if thresholds.energy is None else thresholds.energy
+    is_waste = energies(logits, at) >= limit
+    is_sure = _recyclable(logits, at, residue_columns) >= thresholds.confidence
+    return {
+        "rejected": round(float((~is_waste).mean()), 4),
+        "sold_without_limit": round(float(is_sure.mean()), 4),
+        "sold": round(float((is_sure & is_waste).mean()), 4),
+    }
+
+
 def _recyclable(logits: _Floats, at: float, residue_columns: Sequence[int]) -> _Floats:
     """(N,) probability of the recyclable bin: of all labels that are not residue."""
     return np.asarray(1 - softmax(logits, at)[:, list(residue_columns)].sum(axis=1), dtype=np.float64)
@@ -209,15 +229,8 @@ def _outlier_report(
         return {}
 
     def row(logits: _Floats) -> dict[str, Any]:
-        found, limit = energies(logits, at), -math.inf if thresholds.energy is None else thresholds.energy
-        is_sure = _recyclable(logits, at, residue_columns) >= thresholds.confidence
-        return {
-            "n": len(logits),
-            "auroc": round(auroc(photographs, found), 4),
-            "rejected": round(float((found < limit).mean()), 4),
-            "sold_without_limit": round(float(is_sure.mean()), 4),
-            "sold": round(float((is_sure & (found >= limit)).mean()), 4),
-        }
+        found = {"n": len(logits), "auroc": round(auroc(photographs, energies(logits, at)), 4)}
+        return {**found, **shares_sold(logits, at, residue_columns, thresholds)}
 
     everything = row(np.concatenate(list(kinds.values())))
     return {"outliers": {"all": everything, **{kind: row(logits) for kind, logits in kinds.items()}}}

@@ -39,6 +39,7 @@ from convert.options import (
     Restart,
     RiskConfidence,
     Seed,
+    Strangers,
     Version,
     Weights,
     Work,
@@ -176,6 +177,7 @@ def evaluate(
     context: typer.Context,
     data: Data,
     residue: Residue,
+    strangers: Strangers,
     work: Work = WORK_DEFAULT,
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="Measure this bundle instead of the candidate.")
@@ -204,7 +206,11 @@ def evaluate(
             if source is not None and source.name == "COMMANDLINE":
                 raise ConfigError(f"{option} goes with --bundle; of the candidate it was set when it was trained")
     metrics = run_evaluate(
-        job_of(context, data, work), bundle, has_corruptions=has_corruptions, is_float_only=is_float_only
+        job_of(context, data, work),
+        bundle,
+        has_corruptions=has_corruptions,
+        is_float_only=is_float_only,
+        strangers=strangers,
     )
     typer.echo(json.dumps(metrics, indent=1) + "\n" if as_json else markdown(metrics), nl=False)
 

@@ -1,6 +1,7 @@
 """The step that measures: a candidate, another bundle, or a float model alone."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,12 @@ _log = logging.getLogger(__name__)
 
 
 def run_evaluate(
-    job: Job, bundle_folder: Path | None, *, has_corruptions: bool = True, is_float_only: bool = False
+    job: Job,
+    bundle_folder: Path | None,
+    *,
+    has_corruptions: bool = True,
+    is_float_only: bool = False,
+    strangers: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Measure a bundle, by default the candidate together with its float model.
 
@@ -30,10 +36,13 @@ def run_evaluate(
         bundle_folder: another bundle to measure, int8 only; nothing is written, `metrics.json` stays the candidate's.
         has_corruptions: measure by kind and severity of corruption as well, 45 inferences a test photograph.
         is_float_only: measure the float model of the work folder alone; there need be no candidate.
+        strangers: folders of photographs of what is no waste, to be measured as well.
     Raises: ConfigError if split, photographs, float model and candidate do not belong together.
     """
     if bundle_folder is not None and is_float_only:
         raise ConfigError("a bundle holds no float model; pass either --bundle or --float-only")
+    if strangers and is_float_only:
+        raise ConfigError("a float model alone has no thresholds to reject strangers by; leave out --float-only")
     split = load_split(job.work.split)
     root = class_root(job.data)
     if is_float_only:
@@ -60,6 +69,7 @@ def run_evaluate(
     from convert.results import save_results
     from convert.robustness import robustness
     from convert.scenes import measure_scenes
+    from convert.strangers import describe, measure_strangers
 
     float_model = float_model_of(job.work) if bundle_folder is None else None
     is_unseen = are_unseen(bundle, split)
@@ -88,6 +98,9 @@ def run_evaluate(
         metrics["scenes"] = scenes
     for name, scene in scenes.items():
         job.say(f"scene {name}: {scene['all']}")
+    if strangers:
+        metrics["strangers"] = measure_strangers(strangers, bundle, settings.residue, settings.seed)
+        job.say(f"strangers: {describe(metrics['strangers'])}")
     if bundle_folder is None:
         save_results(job.work, metrics, found)
     return metrics

@@ -36,6 +36,7 @@ __all__ = [
     "Restart",
     "RiskConfidence",
     "Seed",
+    "Strangers",
     "Version",
     "Weights",
     "Work",
@@ -96,6 +97,15 @@ Ratios = Annotated[str, typer.Option("--ratios", help="Shares of train, val and 
 Restart = Annotated[bool, typer.Option("--restart", help="Train anew, whatever lies in the work folder.")]
 KeepCache = Annotated[bool, typer.Option("--keep-cache", help="Leave the drawn pictures for another training.")]
 RenderedTest = Annotated[int, typer.Option("--rendered-test", min=0, help="Simulated items of the evaluation.")]
+Strangers = Annotated[
+    list[Path],
+    typer.Option(
+        "--strangers",
+        default_factory=list,
+        show_default=False,
+        help="Folder of photographs of what is no waste, to see how many are sold; may be repeated, each is a kind.",
+    ),
+]
 Residue = Annotated[
     list[str],
     typer.Option(

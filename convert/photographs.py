@@ -10,11 +10,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge.errors import ConfigError
 from edge.records import BgrImage
 
-__all__ = ["GROUND", "SUFFIXES", "UnreadableError", "decode", "files_of"]
+__all__ = ["GROUND", "SUFFIXES", "UnreadableError", "decode", "files_of", "opacity"]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 GROUND = 128
@@ -59,13 +60,21 @@ def decode(content: bytes) -> BgrImage:
     image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     if image is None:
         raise UnreadableError("cannot be decoded")
-    if content.startswith((_PNG, _RIFF)):
-        raw = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-        # Older versions of OpenCV do not turn what is read unchanged; what has another shape is left as it is.
-        if raw is not None and raw.ndim == 3 and raw.shape[2] == 4 and raw.shape[:2] == image.shape[:2]:
-            opacity = raw[:, :, 3:].astype(np.float32) / np.iinfo(raw.dtype).max
-            image = np.rint(image * opacity + GROUND * (1 - opacity)).astype(np.uint8)
+    share = opacity(content)
+    # Older versions of OpenCV do not turn what is read unchanged; what has another shape is left as it is.
+    if share is not None and share.shape == image.shape[:2]:
+        image = np.rint(image * share[..., None] + GROUND * (1 - share[..., None])).astype(np.uint8)
     return np.asarray(image, dtype=np.uint8)
+
+
+def opacity(content: bytes) -> npt.NDArray[np.float32] | None:
+    """How opaque each pixel of a PNG or WebP is, (H, W) float32 0..1; None where it says nothing of it."""
+    if not content.startswith((_PNG, _RIFF)):
+        return None
+    raw = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if raw is None or raw.ndim != 3 or raw.shape[2] != 4:
+        return None
+    return np.asarray(raw[:, :, 3] / np.float32(np.iinfo(raw.dtype).max), dtype=np.float32)
 
 
 def _is_whole(content: bytes) -> bool:

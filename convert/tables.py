@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["INTERVALS", "abstention_lines", "cell", "corruption_lines", "markdown", "row", "rule"]
+__all__ = ["INTERVALS", "abstention_lines", "cell", "corruption_lines", "markdown", "row", "rule", "stranger_lines"]
 
 _SETS = {
     "test": "test photographs (blocks never trained on)",
@@ -69,6 +69,7 @@ def markdown(metrics: dict[str, Any]) -> str:
         lines += _labels(titles["test"].partition(" (")[0].capitalize(), kind, test[kind])
     lines += corruption_lines(metrics.get("corruptions", {}))
     lines += abstention_lines(test.get(kind, {}).get("abstention", {}))
+    lines += stranger_lines(metrics.get("strangers", {}))
     lines += _agreement_lines(test.get("agreement", {}))
     return "\n".join(lines) + "\n"
 
@@ -223,6 +224,23 @@ def abstention_lines(found: dict[str, Any]) -> list[str]:
             ),
         ]
     return lines
+
+
+def stranger_lines(found: dict[str, Any]) -> list[str]:
+    """What becomes of photographs of no waste; empty where there were none."""
+    if not found:
+        return []
+    head = ("no waste", "n", "rejected", "sold as recyclable", "sold without the energy's limit")
+    names = ("rejected", "sold", "sold_without_limit")
+    rows = {**found["kinds"], "**all**": found["all"]}
+    return [
+        "",
+        "Photographs of what is no waste, int8, as the device takes them:",
+        "",
+        row(head),
+        rule(len(head)),
+        *(row((kind, shares["n"], *(f"{shares[name]:.1%}" for name in names))) for kind, shares in rows.items()),
+    ]
 
 
 def _agreement_lines(found: dict[str, Any]) -> list[str]:

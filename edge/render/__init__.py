@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from edge.render.hand import render_hand
 from edge.render.items import KINDS, LABELS, Sprite, render_item
+from edge.render.thing import render_thing
 from edge.render.tray import Light, Placed, Tray
 
-__all__ = ["KINDS", "LABELS", "Light", "Placed", "Sprite", "Tray", "render_hand", "render_item"]
+__all__ = ["KINDS", "LABELS", "Light", "Placed", "Sprite", "Tray", "render_hand", "render_item", "render_thing"]

@@ -1,9 +1,11 @@
 """Pictures of no waste: reproducible, of the camera's size, and never the same in training and measurement."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from convert.outliers import HELD_OUT, KINDS, outlier_frame, outlier_plan
+from convert.outliers import HELD_OUT, KINDS, OFTEN, outlier_frame, outlier_plan
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -32,3 +34,8 @@ def test_streams_and_seeds_share_no_key() -> None:
     plans = [outlier_plan(20, seed, stream) for seed in (1, 2) for stream in ("train/0", "train/1", "val", "test")]
     keys = [item.key for plan in plans for item in plan]
     assert len(set(keys)) == len(keys)
+
+
+def test_training_sees_most_of_the_kinds_that_vary_most() -> None:
+    kinds = Counter(item.kind for item in outlier_plan(150, 1, "train/4"))
+    assert {kind: kinds[kind] / kinds["tray"] for kind in kinds if kinds[kind] > kinds["tray"]} == dict(OFTEN)

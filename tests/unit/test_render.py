@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edge.render import KINDS, LABELS, Light, Placed, Sprite, Tray, render_hand, render_item
+from edge.render import KINDS, LABELS, Light, Placed, Sprite, Tray, render_hand, render_item, render_thing
 
 EVERY_KIND = [(label, kind) for label in LABELS for kind in KINDS[label]]
 QUIET = Light()
@@ -237,6 +237,21 @@ def test_a_hand_reaches_in_from_its_border_and_never_ends_in_the_frame(tray: Tra
 def test_hands_are_deterministic_and_differ_by_seed():
     assert np.array_equal(render_hand(rng_of(1)).bgra, render_hand(rng_of(1)).bgra)
     assert not np.array_equal(render_hand(rng_of(1)).bgra, render_hand(rng_of(2)).bgra)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_thing_has_the_size_of_an_item_and_is_opaque_somewhere(seed: int):
+    thing = render_thing(rng_of(seed))
+    assert (thing.label, thing.kind) == ("thing", "thing")
+    assert thing.bgra.dtype == np.uint8
+    assert 200 <= max(thing.bgra.shape[:2]) <= 420
+    assert int(thing.bgra[..., 3].max()) > 200
+    assert not thing.bgra.flags.writeable
+
+
+def test_things_are_deterministic_and_differ_by_seed():
+    assert np.array_equal(render_thing(rng_of(1)).bgra, render_thing(rng_of(1)).bgra)
+    assert not np.array_equal(render_thing(rng_of(1)).bgra, render_thing(rng_of(2)).bgra)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""Photographs of what is no waste, from any folders: how many a bundle would sell as recyclable.
+
+Drawn outliers say what a model makes of drawings. Anybody's photographs say more, and need no labels: animals, fruit,
+toys, tools, faces. A cut-out (a PNG or WebP with transparency) is laid on a drawn tray, as an item would lie there;
+any other photograph is shown as it is.
+"""
+
+import math
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from convert.calibrate import shares_sold
+from convert.outlier_scenes import HEIGHT_PX, WIDTH_PX, light
+from convert.photographs import SUFFIXES, UnreadableError, decode, opacity
+from edge.bundle import Bundle
+from edge.classify.tflite import TfliteClassifier
+from edge.errors import ConfigError
+from edge.preprocess import fit_frame
+from edge.records import BgrImage
+from edge.render import Placed, Sprite, Tray
+
+__all__ = ["describe", "measure_strangers", "stranger_frame"]
+
+SIDE_PX = (200.0, 420.0)
+"""Longest side of a cut-out on the tray, as of the renderer's items."""
+CLEAR = 0.02
+"""Share of transparent pixels from which a picture is a cut-out."""
+
+
+def measure_strangers(folders: Sequence[Path], bundle: Bundle, residue: Sequence[str], seed: int) -> dict[str, Any]:
+    """Show a bundle every photograph below some folders.
+
+    Args:
+        folders: each is a kind, by its name; folders in it are searched too.
+        residue: labels that are residue.
+        seed: of the trays, and of how cut-outs lie on them.
+    Returns: `all` and every kind with `n`, `rejected`, `sold_without_limit` and `sold`; `unreadable`, names of files
+        that were left out; ready for JSON.
+    Raises: ConfigError if a folder is missing or holds no photograph.
+    """
+    classifier = TfliteClassifier(bundle, runtime="litert", threads=1)
+    manifest = bundle.manifest
+    columns = [place for place, label in enumerate(bundle.labels) if label in residue]
+    logits: dict[str, list[list[int]]] = {}
+    unreadable = []
+    for folder in folders:
+        found = logits.setdefault(folder.resolve().name, [])
+        for path in _photographs(folder):
+            try:
+                frame = stranger_frame(path.read_bytes(), _generator(folder, path, seed))
+            except (OSError, UnreadableError):
+                unreadable.append(str(path))
+                continue
+            found.append(classifier.logits(frame))
+        if not found:
+            raise ConfigError(f"no photograph in {folder} can be read; pass --strangers another folder")
+
+    def row(raw: list[list[int]]) -> dict[str, Any]:
+        real = (np.array(raw, np.float64) - manifest.output.zero_point) * manifest.output.scale
+        return {"n": len(raw), **shares_sold(real, manifest.temperature, columns, manifest.thresholds)}
+
+    kinds = {kind: row(raw) for kind, raw in logits.items()}
+    everything = row([one for raw in logits.values() for one in raw])
+    return {"all": everything, "kinds": kinds, "unreadable": unreadable}
+
+
+def stranger_frame(content: bytes, rng: np.random.Generator) -> BgrImage:
+    """What a camera sees of it.
+
+    Args:
+        content: of the file.
+        rng: source of tray, light and place; not used for a picture without transparency.
+    Returns: (H, W, 3) uint8 BGR, longest side at most 640 px.
+    Raises: UnreadableError if it gives no picture.
+    """
+    image, share = decode(content), opacity(content)
+    if share is None or share.shape != image.shape[:2] or float((share < 0.5).mean()) < CLEAR:
+        return fit_frame(image)
+    # `decode` has laid it on grey, which only shows at the soft border.
+    sprite = Sprite("stranger", "stranger", _turned(np.dstack([image, np.rint(255 * share).astype(np.uint8)]), rng))
+    x, y = rng.uniform(0.35, 0.65, 2) * (WIDTH_PX, HEIGHT_PX)
+    tray = Tray(rng, WIDTH_PX, HEIGHT_PX)
+    placed = [Placed(sprite, float(x), float(y))]
+    return tray.compose(placed, light(rng, 0.7, 1.25), rng, float(rng.uniform(0.5, 4)))
+
+
+def describe(found: dict[str, Any]) -> str:
+    """One line of what `measure_strangers` found."""
+    kinds = ", ".join(f"{kind} {row['sold']:.1%} of {row['n']}" for kind, row in found["kinds"].items())
+    return f"sold as recyclable: {found['all']['sold']:.1%} of {found['all']['n']} ({kinds})"
+
+
+def _photographs(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; pass --strangers a folder of photographs of what is no waste")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not found:
+        raise ConfigError(f"{folder} holds no photographs ({', '.join(sorted(SUFFIXES))}); pass --strangers another")
+    return found
+
+
+def _generator(folder: Path, path: Path, seed: int) -> np.random.Generator:
+    name = str(path.relative_to(folder))
+    return np.random.default_rng((seed, zlib.crc32(name.encode("utf-8", "surrogateescape"))))
+
+
+def _turned(bgra: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Scaled to a size of items and turned by any angle, (h, w, 4) uint8, straight alpha."""
+    rows, columns = bgra.shape[:2]
+    size = float(rng.uniform(*SIDE_PX)) / max(rows, columns)
+    small = cv2.resize(
+        bgra,
+        (max(1, round(columns * size)), max(1, round(rows * size))),
+        interpolation=cv2.INTER_AREA if size < 1 else cv2.INTER_LINEAR,
+    )
+    rows, columns = small.shape[:2]
+    side = math.ceil(math.hypot(rows, columns)) + 2
+    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), float(rng.uniform(0, 360)), 1.0)
+    turn[:, 2] += (side - columns) / 2, (side - rows) / 2
+    solid = cv2.warpAffine(small[..., :3], turn, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    share = cv2.warpAffine(small[..., 3], turn, (side, side))
+    return np.dstack([solid, share]).astype(np.uint8)
