@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convert.risk import LEVELS, RiskTarget, allowed_levels, choose_level, level_report
+from convert.risk import LEVELS, RiskTarget, Sent, allowed_levels, choose_level, level_report
 from convert.risk import describe as describe_risk
 from convert.scores import softmax
 from edge.bundle import Thresholds
@@ -29,7 +29,8 @@ __all__ = [
 
 BENT = "bent photographs"
 REJECTED_SHARE = 0.02
-"""Largest share that the energy may reject, of the photographs as they are and of all waste together.
+"""Largest share that the energy may withhold of what would be sent to the recyclable bin, of the photographs as they
+are and of all waste together.
 
 Not of bent photographs by themselves: the worst of them show nothing that anybody could name, and they would decide.
 """
@@ -57,10 +58,13 @@ class Evidence:
 def calibrate(
     evidence: Evidence, labels: Sequence[str], residue: Sequence[str], target: RiskTarget
 ) -> tuple[float, Thresholds, dict[str, Any]]:
-    """Temperature, then the energy limit, then the thresholds of the route under both.
+    """Temperature, then an energy limit for every level of confidence, then the level.
 
     The temperature is that of the photographs as they are and bent: the best epoch was chosen on the former, which
     makes a network look surer of them than it is of others, and a camera in the field sees the latter.
+
+    A level's energy limit is that of the waste that the level would send. What is less sure goes to residue anyway; if
+    its energy counted, the limit would lie lower, keep nothing by it, and let strangers through.
 
     The level must keep to the target on the photographs as they are, and on the same photographs bent as a camera in
     the field may see them. Where the bent ones cannot show it, the level is no laxer than the one at which they show
@@ -73,28 +77,29 @@ def calibrate(
     bent = evidence.waste.get(BENT, np.zeros((0, evidence.photographs.shape[1])))
     shown, shown_targets = seen(evidence.photographs, bent, evidence.targets)
     at = temperature(shown, shown_targets)
-    waste = {
-        sort: energies(logits, at)
-        for sort, logits in {"photographs": evidence.photographs, **evidence.waste}.items()
-        if len(logits)
-    }
-    limit = energy_limit([waste["photographs"], np.concatenate(list(waste.values()))])
     columns = [place for place, label in enumerate(labels) if label in residue]
     is_residue = np.isin(evidence.targets, columns)
+    waste = {
+        sort: logits for sort, logits in {"photographs": evidence.photographs, **evidence.waste}.items() if len(logits)
+    }
+    limits = _energy_limits([evidence.photographs, np.concatenate(list(waste.values()))], at, columns)
 
-    def view(logits: _Floats) -> tuple[_Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        return _recyclable(logits, at, columns), is_residue, energies(logits, at) >= limit
+    def sent(logits: _Floats) -> Sent:
+        recyclable, energy = _recyclable(logits, at, columns), energies(logits, at)
+        return {level: (recyclable >= level) & (energy >= limits[level]) for level in LEVELS}
 
     among: Sequence[float] = LEVELS
     shown_by_both: list[float] = []
     if len(bent):
-        shown_by_both = allowed_levels([view(evidence.photographs), view(bent)], target)
-        least, _ = choose_level(*view(bent), target)
+        shown_by_both = allowed_levels([sent(evidence.photographs), sent(bent)], is_residue, target)
+        least, _ = choose_level(sent(bent), is_residue, target)
         among = shown_by_both or [level for level in LEVELS if level >= least]
-    level, risk = choose_level(*view(evidence.photographs), target, among)
+    level, risk = choose_level(sent(evidence.photographs), is_residue, target, among)
     if len(bent):
-        risk["bent"] = {"target_met": level in shown_by_both, **level_report(*view(bent), target, level)}
-    thresholds = Thresholds(confidence=level, margin=round(2 * level - 1, 4), energy=limit)
+        report_of_bent = level_report(sent(bent), is_residue, target, level)
+        risk["bent"] = {"target_met": level in shown_by_both, **report_of_bent}
+    thresholds = Thresholds(confidence=level, margin=round(2 * level - 1, 4), energy=limits[level])
+    shares = {sort: shares_sold(logits, at, columns, thresholds) for sort, logits in waste.items()}
     report = {
         "on": "validation photographs, as they are and bent, int8" if len(bent) else "validation photographs, int8",
         "n": len(evidence.targets),
@@ -102,9 +107,10 @@ def calibrate(
         "nll_after": round(negative_log_likelihood(shown, shown_targets, at), 4),
         "risk": risk,
         "energy": {
-            "limit": limit,
-            "rejected": {sort: round(float((found < limit).mean()), 4) for sort, found in waste.items()},
-            **_outlier_report(evidence.outliers, waste["photographs"], at, columns, thresholds),
+            "limit": limits[level],
+            "rejected": {sort: found["rejected"] for sort, found in shares.items()},
+            "withheld": {sort: round(found["sold_without_limit"] - found["sold"], 4) for sort, found in shares.items()},
+            **_outlier_report(evidence.outliers, evidence.photographs, at, columns, thresholds),
         },
     }
     return at, thresholds, report
@@ -113,7 +119,10 @@ def calibrate(
 def describe(report: dict[str, Any]) -> str:
     """A few sentences about a report of `calibrate`, for people."""
     energy = report["energy"]
-    rejected = ", ".join(f"{share:.1%} of the {sort}" for sort, share in energy["rejected"].items())
+    rejected = ", ".join(
+        f"{share:.1%} of the {sort} ({energy['withheld'][sort]:.1%} would be recyclable otherwise)"
+        for sort, share in energy["rejected"].items()
+    )
     text = f"{describe_risk(report['risk'])} Energy below {energy['limit']:g} rejects {rejected}"
     if "outliers" not in energy:
         return f"{text}."
@@ -185,6 +194,22 @@ def energy_limit(sets: Sequence[_Floats]) -> float:
     return math.floor(min(limits) * 1e4) / 1e4
 
 
+def _energy_limits(sets: Sequence[_Floats], at: float, residue_columns: Sequence[int]) -> dict[float, float]:
+    """`energy_limit` of what each level would send, no stricter for a laxer one; of everything, where it sends nothing.
+
+    Args:
+        sets: (N, labels) logits each.
+    """
+    pairs = [(_recyclable(logits, at, residue_columns), energies(logits, at)) for logits in sets]
+    limits: dict[float, float] = {}
+    least = math.inf
+    for level in LEVELS:
+        would_send = [energy[recyclable >= level] for recyclable, energy in pairs]
+        least = min(least, energy_limit([found for found in would_send if len(found)] or [e for _, e in pairs]))
+        limits[level] = least
+    return limits
+
+
 def auroc(waste: _Floats, outliers: _Floats) -> float:
     """Probability that a picture of waste has more energy than one of no waste; a tie counts half."""
     ordered = np.sort(waste)
@@ -228,8 +253,10 @@ def _outlier_report(
     if not kinds:
         return {}
 
+    known = energies(photographs, at)
+
     def row(logits: _Floats) -> dict[str, Any]:
-        found = {"n": len(logits), "auroc": round(auroc(photographs, energies(logits, at)), 4)}
+        found = {"n": len(logits), "auroc": round(auroc(known, energies(logits, at)), 4)}
         return {**found, **shares_sold(logits, at, residue_columns, thresholds)}
 
     everything = row(np.concatenate(list(kinds.values())))

@@ -23,7 +23,7 @@ What the bound assumes, and where it ends:
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ __all__ = [
     "LEVELS",
     "STARTS",
     "RiskTarget",
+    "Sent",
     "allowed_levels",
     "binomial_cdf",
     "choose_level",
@@ -56,6 +57,8 @@ BLIND_LEVEL = 0.8
 SHARES = (0.05, 0.1, 0.2, 0.3)
 """Shares of residue in the field that the report speaks of."""
 _Bools = npt.NDArray[np.bool_]
+Sent = Mapping[float, _Bools]
+"""By level, for each of N photographs: would it be sent to the recyclable bin?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +116,20 @@ def lower_limit(hits: int, n: int, confidence: float) -> float:
     return 1.0 - upper_limit(n - hits, n, confidence)
 
 
-def allowed_levels(views: Sequence[tuple[npt.NDArray[np.float64], _Bools, _Bools]], target: RiskTarget) -> list[float]:
+def allowed_levels(views: Sequence[Sent], is_residue: _Bools, target: RiskTarget) -> list[float]:
     """The levels that pass on all of several views, strict to lax; none without residue or without recyclables.
 
     Of each level the largest p-value counts, so that no view has to be corrected for the others (an intersection-union
     test, Berger, Technometrics 24, 1982).
 
     Args:
-        views: of the same photographs, each as the first three arguments of `choose_level`.
+        views: of the same photographs.
     """
-    return _allowed([_counts(*view) for view in views], target)
+    return _allowed([_counts(view, is_residue) for view in views], target)
 
 
 def choose_level(
-    recyclable: npt.NDArray[np.float64],
-    is_residue: _Bools,
-    is_waste: _Bools,
-    target: RiskTarget,
-    among: Collection[float] = LEVELS,
+    sent: Sent, is_residue: _Bools, target: RiskTarget, among: Collection[float] = LEVELS
 ) -> tuple[float, dict[str, Any]]:
     """The laxest level of confidence that passes.
 
@@ -139,15 +138,14 @@ def choose_level(
     nothing is known and BLIND_LEVEL is taken. Both are told by `target_met`.
 
     Args:
-        recyclable: (N,) calibrated probability that a photograph belongs in the recyclable bin.
+        sent: what each of LEVELS sends to the recyclable bin. It may not have been decided with regard to the truth.
         is_residue: (N,) the truth.
-        is_waste: (N,) False where the energy rejects it, so that it goes to residue anyway.
         target: to be kept to.
         among: some of LEVELS; no other is chosen.
     Returns: the level, and the report {target, confidence, target_met, level, sent, residue_sent, contamination,
         bound, recyclables_given_up, ...}, ready for JSON.
     """
-    rows = _counts(recyclable, is_residue, is_waste)
+    rows = _counts(sent, is_residue)
     is_known = rows[LEVELS[0]].is_known
     allowed = _allowed([rows], target)
     possible = [level for level in allowed if level in among]
@@ -172,14 +170,12 @@ def choose_level(
     return chosen, report
 
 
-def level_report(
-    recyclable: npt.NDArray[np.float64], is_residue: _Bools, is_waste: _Bools, target: RiskTarget, level: float
-) -> dict[str, Any]:
+def level_report(sent: Sent, is_residue: _Bools, target: RiskTarget, level: float) -> dict[str, Any]:
     """What a level does that is already chosen; arguments and fields as in `choose_level`, but for the verdict.
 
     A single limit below the target is no verdict: the level was chosen by the data.
     """
-    return _row(level, _Counts.of((recyclable >= level) & is_waste, is_residue), target)
+    return _row(level, _Counts.of(sent[level], is_residue), target)
 
 
 def describe(report: dict[str, Any]) -> str:
@@ -213,8 +209,8 @@ def describe(report: dict[str, Any]) -> str:
     )
 
 
-def _counts(recyclable: npt.NDArray[np.float64], is_residue: _Bools, is_waste: _Bools) -> "dict[float, _Counts]":
-    return {level: _Counts.of((recyclable >= level) & is_waste, is_residue) for level in LEVELS}
+def _counts(sent: Sent, is_residue: _Bools) -> "dict[float, _Counts]":
+    return {level: _Counts.of(sent[level], is_residue) for level in LEVELS}
 
 
 def _allowed(views: "Sequence[dict[float, _Counts]]", target: RiskTarget) -> list[float]:

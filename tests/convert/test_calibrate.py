@@ -7,7 +7,9 @@ import pytest
 
 from convert.calibrate import (
     BENT,
+    REJECTED_SHARE,
     Evidence,
+    _energy_limits,
     auroc,
     calibrate,
     describe,
@@ -85,6 +87,33 @@ def test_outliers_are_rejected_though_they_look_sure() -> None:
     text = describe(report)
     assert "100.0% of 10 drawn pictures of no waste (AUROC 1.000)" in text
     assert "0.0% of them still count as recyclable, 100.0% without it" in text
+
+
+def test_what_goes_to_residue_anyway_does_not_let_strangers_through() -> None:
+    """40 of 340 recyclables are too vague to be sent; strangers have more energy than these, less than the others."""
+    targets = np.array([0] * 340 + [2] * 40)
+    photographs = np.tile([6.0, 0.0, 0.0], (380, 1))
+    photographs[:300] += np.random.default_rng(5).normal(0, 0.02, (300, 3))
+    photographs[300:340] = [1.0, 0.0, 1.0]
+    photographs[340:] = [0.0, 0.0, 6.0]
+    photographs[370:] = [1.1, 0.0, 1.0]  # residue as vague, which only a level above it keeps out
+    strangers = np.tile([2.5, 0.0, -1.0], (30, 1))
+    _, _, report = calibrate(
+        Evidence(photographs, targets, {}, {"animal": strangers}), LABELS, ("trash",), RiskTarget()
+    )
+    energy = report["energy"]
+    assert report["risk"]["target_met"]
+    assert energy["outliers"]["animal"]["rejected"] == 1.0
+    assert energy["outliers"]["animal"]["sold_without_limit"] == 1.0, "the confidence alone would have sold them"
+    assert energy["withheld"]["photographs"] <= REJECTED_SHARE < energy["rejected"]["photographs"]
+    assert report["risk"]["sent"] == 300 - round(energy["withheld"]["photographs"] * 380)
+
+
+def test_a_laxer_level_has_no_stricter_energy_limit() -> None:
+    logits = np.random.default_rng(6).normal(0, 2, (500, 3))
+    limits = list(_energy_limits([logits, logits[:100]], 1.0, [2]).values())
+    assert limits == sorted(limits, reverse=True)
+    assert limits[0] > limits[-1]
 
 
 def test_without_outliers_nothing_is_said_of_them() -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from convert.card import card
 from convert.package import Parts
-from convert.risk import RiskTarget, choose_level
+from convert.risk import LEVELS, RiskTarget, choose_level
 from edge.bundle import Thresholds
 
-_, RISK = choose_level(np.full(220, 0.995), np.arange(220) >= 219, np.ones(220, np.bool_), RiskTarget(0.03))
-CALIBRATION = {"n": 220, "risk": RISK, "energy": {"limit": 1.5, "rejected": {"photographs": 0.0182}}}
+_, RISK = choose_level(dict.fromkeys(LEVELS, np.ones(220, np.bool_)), np.arange(220) >= 219, RiskTarget(0.03))
+ENERGY = {"limit": 1.5, "rejected": {"photographs": 0.0182}, "withheld": {"photographs": 0.0091}}
+CALIBRATION = {"n": 220, "risk": RISK, "energy": ENERGY}
 THRESHOLDS = Thresholds(confidence=0.6, margin=0.2)
 
 

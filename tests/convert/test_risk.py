@@ -8,6 +8,7 @@ import pytest
 from convert.risk import (
     BLIND_LEVEL,
     LEAST_KEPT,
+    LEVELS,
     RiskTarget,
     allowed_levels,
     binomial_cdf,
@@ -55,11 +56,16 @@ def test_the_lower_limit_mirrors_the_upper() -> None:
     assert lower_limit(5, 10, 0.975) == pytest.approx(0.1871, abs=5e-5)
 
 
-def sample(*rows: tuple[float, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Photographs as (probability of recyclable, recyclables, residue); the energy rejects none."""
+def by_confidence(recyclable: np.ndarray) -> dict[float, np.ndarray]:
+    """What is sent where the confidence alone decides."""
+    return {level: recyclable >= level for level in LEVELS}
+
+
+def sample(*rows: tuple[float, int, int]) -> tuple[dict[float, np.ndarray], np.ndarray]:
+    """Photographs as (probability of recyclable, recyclables, residue): what is sent, and the truth."""
     recyclable = np.concatenate([np.full(good + bad, level) for level, good, bad in rows])
     is_residue = np.concatenate([np.arange(good + bad) >= good for _, good, bad in rows])
-    return recyclable, is_residue, np.ones(len(recyclable), np.bool_)
+    return by_confidence(recyclable), is_residue
 
 
 def test_the_laxest_level_before_the_first_that_fails_is_taken() -> None:
@@ -83,25 +89,26 @@ def test_a_strict_level_without_photographs_does_not_decide() -> None:
     level, report = choose_level(*sample((0.995, 100, 0), (0.95, 200, 0), (0.605, 20, 9)), RiskTarget())
     assert (level, report["target_met"]) == (0.61, True)
     assert (report["stopped_at"]["level"], report["stopped_at"]["sent"]) == (0.6, 329)
-    late = sample((0.995, 100, 0), (0.905, 130, 0), (0.0, 0, 9))
-    assert allowed_levels([late], RiskTarget())[:1] == [0.9]
-    assert allowed_levels([sample((0.995, 100, 0), (0.89, 300, 0), (0.0, 0, 9))], RiskTarget()) == []
+    late, truth = sample((0.995, 100, 0), (0.905, 130, 0), (0.0, 0, 9))
+    assert allowed_levels([late], truth, RiskTarget())[:1] == [0.9]
+    later, truth = sample((0.995, 100, 0), (0.89, 300, 0), (0.0, 0, 9))
+    assert allowed_levels([later], truth, RiskTarget()) == []
 
 
 def test_a_level_that_one_limit_allows_may_fail_all_together() -> None:
     """1 of 250 is shown to be below 2 % by itself, but not at the share of the risk that the level was dealt."""
     data = sample((0.995, 100, 0), (0.945, 149, 1), (0.0, 0, 9))
     assert level_report(*data, RiskTarget(), 0.94)["bound"] < 0.02
-    assert 0.94 not in allowed_levels([data], RiskTarget())
+    assert 0.94 not in allowed_levels(data[:1], data[1], RiskTarget())
 
 
 def test_a_level_must_pass_on_every_view() -> None:
     """The first fails at 0.9, the second from 0.7 on; what one lost by failing the other does not win back."""
-    good, bad = sample((0.995, 300, 0), (0.705, 0, 20)), sample((0.995, 300, 0), (0.905, 0, 20))
-    assert allowed_levels([good], RiskTarget())[-1] == 0.71
-    assert allowed_levels([good, bad], RiskTarget()) == allowed_levels([bad, good], RiskTarget())
-    assert allowed_levels([good, bad], RiskTarget()) == allowed_levels([bad], RiskTarget())
-    assert allowed_levels([bad], RiskTarget())[-1] == 0.91
+    (good, truth), (bad, _) = sample((0.995, 300, 0), (0.705, 0, 20)), sample((0.995, 300, 0), (0.905, 0, 20))
+    assert allowed_levels([good], truth, RiskTarget())[-1] == 0.71
+    assert allowed_levels([good, bad], truth, RiskTarget()) == allowed_levels([bad, good], truth, RiskTarget())
+    assert allowed_levels([good, bad], truth, RiskTarget()) == allowed_levels([bad], truth, RiskTarget())
+    assert allowed_levels([bad], truth, RiskTarget())[-1] == 0.91
 
 
 def test_only_levels_that_others_allow_are_chosen() -> None:
@@ -134,11 +141,12 @@ def test_without_one_of_the_two_nothing_is_claimed(rows: tuple[float, int, int],
     assert f"show no {lack}" in describe(report)
 
 
-def test_what_the_energy_rejects_counts_as_given_up() -> None:
-    recyclable, is_residue, is_waste = sample((0.995, 300, 0), (0.995, 0, 20))
-    is_waste[:30] = False
-    is_waste[-19:] = False
-    _, report = choose_level(recyclable, is_residue, is_waste, RiskTarget())
+def test_what_is_not_sent_for_another_reason_counts_as_given_up() -> None:
+    sent, is_residue = sample((0.995, 300, 0), (0.995, 0, 20))
+    for rows in sent.values():
+        rows[:30] = False
+        rows[-19:] = False
+    _, report = choose_level(sent, is_residue, RiskTarget())
     assert (report["sent"], report["residue_sent"], report["recyclables_given_up"]) == (271, 1, 0.1)
 
 
@@ -159,7 +167,7 @@ def test_the_promise_is_kept_over_many_draws() -> None:
         is_residue = rng.random(250) < 0.15
         modest = np.where(rng.random(250) < 0.7, 1.0, 0.5 + 0.5 * rng.random(250))
         recyclable = np.where(is_residue, rng.random(250), modest)
-        level, report = choose_level(recyclable, is_residue, np.ones(250, np.bool_), target)
+        level, report = choose_level(by_confidence(recyclable), is_residue, target)
         residue_passes, recyclables_pass = 1 - level, 0.7 + 0.3 * (1 - level) / 0.5
         truth = 0.15 * residue_passes / (0.15 * residue_passes + 0.85 * recyclables_pass)
         met += report["target_met"]
