@@ -17,6 +17,8 @@ import numpy.typing as npt
 import convert.augment
 import convert.corruptions
 import convert.dataset
+import convert.outlier_creatures
+import convert.outlier_scenes
 import convert.outliers
 import convert.photographs
 import convert.pictures
@@ -29,14 +31,16 @@ from convert.pictures import Example, chunks
 from convert.settings import Settings
 from edge.errors import ConfigError
 
-__all__ = ["ArrayCache", "drawing_key", "write_array"]
+__all__ = ["DRAWERS", "ArrayCache", "drawing_key", "write_array"]
 
 _SPARE = 1.05
 _MIB = 1 << 20
-_DRAWERS = (
+DRAWERS = (
     convert.augment,
     convert.corruptions,
     convert.dataset,
+    convert.outlier_creatures,
+    convert.outlier_scenes,
     convert.outliers,
     convert.photographs,
     convert.pictures,
@@ -54,7 +58,7 @@ def drawing_key(split: Split, settings: Settings) -> str:
     parts = [(photo.file, photo.part) for photo in split.photos]
     versions = [np.__version__, cv2.__version__]
     digest.update(json.dumps([fields, split.labels, split.digest, parts, versions]).encode())
-    for module in _DRAWERS:
+    for module in DRAWERS:
         for folder in getattr(module, "__path__", []):
             for path in sorted(Path(folder).glob("*.py")):
                 digest.update(path.read_bytes())

@@ -29,8 +29,8 @@ __all__ = [
 
 BENT = "bent photographs"
 REJECTED_SHARE = 0.02
-"""Largest share that the energy may withhold of what would be sent to the recyclable bin, of the photographs as they
-are and of all waste together.
+"""Largest share that the energy may reject of what the confidence alone would decide, of the photographs as they are
+and of all waste together.
 
 Not of bent photographs by themselves: the worst of them show nothing that anybody could name, and they would decide.
 """
@@ -44,8 +44,8 @@ class Evidence:
     Attributes:
         photographs: as they are.
         targets: (N,) index of their true labels.
-        waste: further waste that the energy must let pass, by sort: the photographs bent, in the same order, which the
-            temperature is judged by as well, and simulated items.
+        waste: further waste that the energy must let pass where the model is sure of it, by sort: the photographs
+            bent, in the same order, which the temperature is judged by as well, and simulated items.
         outliers: what is no waste, by kind. They are only reported on: no number is chosen by them.
     """
 
@@ -63,8 +63,8 @@ def calibrate(
     The temperature is that of the photographs as they are and bent: the best epoch was chosen on the former, which
     makes a network look surer of them than it is of others, and a camera in the field sees the latter.
 
-    A level's energy limit is that of the waste that the level would send. What is less sure goes to residue anyway; if
-    its energy counted, the limit would lie lower, keep nothing by it, and let strangers through.
+    A level's energy limit is that of the waste that the level would decide, for either bin. What is less sure is not
+    decided anyway; if its energy counted, the limit would lie lower, keep nothing by it, and let strangers through.
 
     The level must keep to the target on the photographs as they are, and on the same photographs bent as a camera in
     the field may see them. Where the bent ones cannot show it, the level is no laxer than the one at which they show
@@ -99,7 +99,7 @@ def calibrate(
         report_of_bent = level_report(sent(bent), is_residue, target, level)
         risk["bent"] = {"target_met": level in shown_by_both, **report_of_bent}
     thresholds = Thresholds(confidence=level, margin=round(2 * level - 1, 4), energy=limits[level])
-    shares = {sort: shares_sold(logits, at, columns, thresholds) for sort, logits in waste.items()}
+    residue_alone = {"residue among the photographs": evidence.photographs[is_residue]} if is_residue.any() else {}
     report = {
         "on": "validation photographs, as they are and bent, int8" if len(bent) else "validation photographs, int8",
         "n": len(evidence.targets),
@@ -108,8 +108,13 @@ def calibrate(
         "risk": risk,
         "energy": {
             "limit": limits[level],
-            "rejected": {sort: found["rejected"] for sort, found in shares.items()},
-            "withheld": {sort: round(found["sold_without_limit"] - found["sold"], 4) for sort, found in shares.items()},
+            "rejected": {
+                sort: round(float((energies(logits, at) < limits[level]).mean()), 4)
+                for sort, logits in {**waste, **residue_alone}.items()
+            },
+            "undecided": {
+                sort: _undecided(logits, at, columns, thresholds) for sort, logits in {**waste, **residue_alone}.items()
+            },
             **_outlier_report(evidence.outliers, evidence.photographs, at, columns, thresholds),
         },
     }
@@ -119,8 +124,9 @@ def calibrate(
 def describe(report: dict[str, Any]) -> str:
     """A few sentences about a report of `calibrate`, for people."""
     energy = report["energy"]
+    undecided = energy.get("undecided", {})
     rejected = ", ".join(
-        f"{share:.1%} of the {sort} ({energy['withheld'][sort]:.1%} would be recyclable otherwise)"
+        f"{share:.1%} of the {sort}" + (f" ({undecided[sort]:.1%} were sure)" if sort in undecided else "")
         for sort, share in energy["rejected"].items()
     )
     text = f"{describe_risk(report['risk'])} Energy below {energy['limit']:g} rejects {rejected}"
@@ -195,17 +201,17 @@ def energy_limit(sets: Sequence[_Floats]) -> float:
 
 
 def _energy_limits(sets: Sequence[_Floats], at: float, residue_columns: Sequence[int]) -> dict[float, float]:
-    """`energy_limit` of what each level would send, no stricter for a laxer one; of everything, where it sends nothing.
+    """`energy_limit` of what each level would decide, no stricter for a laxer one; of all, where it decides nothing.
 
     Args:
         sets: (N, labels) logits each.
     """
-    pairs = [(_recyclable(logits, at, residue_columns), energies(logits, at)) for logits in sets]
+    pairs = [(_confidence(logits, at, residue_columns), energies(logits, at)) for logits in sets]
     limits: dict[float, float] = {}
     least = math.inf
     for level in LEVELS:
-        would_send = [energy[recyclable >= level] for recyclable, energy in pairs]
-        least = min(least, energy_limit([found for found in would_send if len(found)] or [e for _, e in pairs]))
+        decided = [energy[confidence >= level] for confidence, energy in pairs]
+        least = min(least, energy_limit([found for found in decided if len(found)] or [energy for _, energy in pairs]))
         limits[level] = least
     return limits
 
@@ -218,7 +224,7 @@ def auroc(waste: _Floats, outliers: _Floats) -> float:
 
 
 def shares_sold(logits: _Floats, at: float, residue_columns: Sequence[int], thresholds: Thresholds) -> dict[str, float]:
-    """What becomes of pictures of no waste: shares that the energy rejects, and that are sold as recyclable.
+    """What becomes of pictures, of no waste above all: shares that the energy rejects, and that are sold as recyclable.
 
     Args:
         logits: (N, labels) real logits, N at least 1.
@@ -234,6 +240,18 @@ def shares_sold(logits: _Floats, at: float, residue_columns: Sequence[int], thre
         "sold_without_limit": round(float(is_sure.mean()), 4),
         "sold": round(float((is_sure & is_waste).mean()), 4),
     }
+
+
+def _confidence(logits: _Floats, at: float, residue_columns: Sequence[int]) -> _Floats:
+    """(N,) probability of the likelier bin."""
+    recyclable = _recyclable(logits, at, residue_columns)
+    return np.maximum(recyclable, 1 - recyclable)
+
+
+def _undecided(logits: _Floats, at: float, residue_columns: Sequence[int], thresholds: Thresholds) -> float:
+    """Share of pictures that the confidence alone would decide, and the energy rejects."""
+    is_sure = _confidence(logits, at, residue_columns) >= thresholds.confidence
+    return round(float((is_sure & (energies(logits, at) < (thresholds.energy or -math.inf))).mean()), 4)
 
 
 def _recyclable(logits: _Floats, at: float, residue_columns: Sequence[int]) -> _Floats:

@@ -210,7 +210,7 @@ def evaluate(
         bundle,
         has_corruptions=has_corruptions,
         is_float_only=is_float_only,
-        strangers=strangers,
+        stranger_folders=strangers,
     )
     typer.echo(json.dumps(metrics, indent=1) + "\n" if as_json else markdown(metrics), nl=False)
 
@@ -327,9 +327,11 @@ def build(
     """Everything in one go: split, train, quantize, evaluate, package; a finished training is not repeated."""
     from convert.dealing import parse_ratios
     from convert.pipeline import run_all
+    from convert.recipe import load_recipe
 
     job = job_of(context, data, work)
-    if output == DEFAULT_OUTPUT and (recipe != DEFAULT_RECIPE or changes):
+    is_other = job.recipe != load_recipe() or job.settings.residue != D.residue or ratios != RATIOS
+    if (is_other or weights == "none") and output.resolve() == DEFAULT_OUTPUT.resolve():
         raise ConfigError(
             f"{output} is the bundle of recipe {DEFAULT_RECIPE} as it stands; pass --output and --name for another"
         )
@@ -365,7 +367,7 @@ def main() -> None:
         # Whoever read our output has gone; the interpreter must not complain about it at its end.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(0)
     except OSError as exc:
         _fail(f"{exc.filename or 'a file'}: {exc.strerror or exc}; check the paths and the room on the disk", 2)
     except Exception as exc:

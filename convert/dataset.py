@@ -144,7 +144,7 @@ def make_split(root: Path, seed: int, shares: Mapping[Part, float] = SHARES) -> 
             digest.update(_digest_line(name, content))
             files[name] = label
         endings = _endings(root / label)
-        if endings and endings <= FOREIGN:
+        if endings and not endings & SUFFIXES:
             raise ConfigError(
                 f"class folder {root / label} holds only {', '.join(sorted(endings))} files, which are not read; "
                 "convert them to JPEG or PNG, or move the folder elsewhere"
@@ -207,7 +207,7 @@ def _is_class(folder: Path) -> bool:
     if folder.name.startswith("."):
         return False
     endings = _endings(folder)
-    return not endings or bool(endings & SUFFIXES) or endings <= FOREIGN
+    return not endings or bool(endings & (SUFFIXES | FOREIGN))
 
 
 def _endings(folder: Path) -> set[str]:

@@ -1,5 +1,6 @@
 """What is wrong with a collection of photographs, and what to do about each."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -40,8 +41,9 @@ REMEDIES: dict[Kind, str] = {
 MIN_SIDE_PX = 128
 """Shorter side below which a photograph is tiny: the least input of the models that are shipped or compared."""
 MAX_ASPECT = 3.0
-HARMLESS = ("libpng warning", "extraneous bytes before marker")
-"""In what a decoder says of a file: the pixels are whole all the same."""
+HARMLESS = re.compile(r"libpng warning|: [1-4] extraneous bytes before marker")
+"""In what a decoder says of a file: the pixels are whole all the same. Many stray bytes are no padding: the decoder
+lost its place before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def examine(root: Path, bundle_folder: Path | None = None) -> Examination:
             except UnreadableError as exc:
                 findings.append(Finding(name, "unreadable", str(exc)))
                 continue
-            spoilt = [line for line in complaints().splitlines() if not any(word in line for word in HARMLESS)]
+            spoilt = [line for line in complaints().splitlines() if not HARMLESS.search(line)]
             if spoilt:
                 findings.append(Finding(name, "damaged", spoilt[0]))
             files.append(name)

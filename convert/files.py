@@ -3,12 +3,14 @@
 import ctypes
 import errno
 import hashlib
+import inspect
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from edge.errors import ConfigError
 
@@ -70,6 +72,14 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sources_digest(parts: Iterable[Any]) -> str:
+    """Of the source files in which these modules, classes or functions stand: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(Path(inspect.getfile(part)).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def exchange(first: Path, second: Path) -> bool:

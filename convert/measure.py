@@ -28,7 +28,7 @@ def run_evaluate(
     *,
     has_corruptions: bool = True,
     is_float_only: bool = False,
-    strangers: Sequence[Path] = (),
+    stranger_folders: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Measure a bundle, by default the candidate together with its float model.
 
@@ -36,13 +36,17 @@ def run_evaluate(
         bundle_folder: another bundle to measure, int8 only; nothing is written, `metrics.json` stays the candidate's.
         has_corruptions: measure by kind and severity of corruption as well, 45 inferences a test photograph.
         is_float_only: measure the float model of the work folder alone; there need be no candidate.
-        strangers: folders of photographs of what is no waste, to be measured as well.
+        stranger_folders: photographs of what is no waste, to be measured as well.
+    Returns: all figures, ready for JSON.
     Raises: ConfigError if split, photographs, float model and candidate do not belong together.
     """
     if bundle_folder is not None and is_float_only:
         raise ConfigError("a bundle holds no float model; pass either --bundle or --float-only")
-    if strangers and is_float_only:
+    if stranger_folders and is_float_only:
         raise ConfigError("a float model alone has no thresholds to reject strangers by; leave out --float-only")
+    from convert.strangers import describe, find_strangers, measure_strangers
+
+    strangers = find_strangers(stranger_folders)
     split = load_split(job.work.split)
     root = class_root(job.data)
     if is_float_only:
@@ -69,7 +73,6 @@ def run_evaluate(
     from convert.results import save_results
     from convert.robustness import robustness
     from convert.scenes import measure_scenes
-    from convert.strangers import describe, measure_strangers
 
     float_model = float_model_of(job.work) if bundle_folder is None else None
     is_unseen = are_unseen(bundle, split)

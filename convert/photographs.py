@@ -17,7 +17,7 @@ from edge.records import BgrImage
 
 __all__ = ["GROUND", "SUFFIXES", "UnreadableError", "decode", "files_of", "opacity"]
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp"})
 GROUND = 128
 """Grey value that transparent pixels are laid on. Mid-grey, for on white a cut-out sheet of paper and on black a
 cut-out bag would vanish; no class of waste is grey throughout."""

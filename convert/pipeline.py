@@ -21,7 +21,7 @@ from convert.dataset import (
     save_split,
 )
 from convert.dealing import SHARES, Part
-from convert.files import sha256_of, write_text
+from convert.files import replacing, sha256_of, write_text
 from convert.measure import run_evaluate
 from convert.provenance import (
     check_measured,
@@ -95,7 +95,7 @@ def _is_trained(job: Job, split: Split, weights: str | None) -> bool:
     if not job.work.training.is_file():
         return False
     from convert.checkpoint import load_progress
-    from convert.train import training_key
+    from convert.train import training_code, training_key
 
     key = training_key(split, job.recipe or load_recipe(), weights)
     if load_progress(job.work.checkpoint, key) is not None:
@@ -105,7 +105,8 @@ def _is_trained(job: Job, split: Split, weights: str | None) -> bool:
         check_training(job.work, split, report, class_root(job.data))
     except ConfigError:
         return False
-    return report.get("key") == key and report["settings"]["residue"] == list(job.settings.residue)
+    same = (report.get("key"), report.get("code")) == (key, training_code())
+    return same and report["settings"]["residue"] == list(job.settings.residue)
 
 
 def run_soup(job: Job, folders: Sequence[Path]) -> None:
@@ -120,13 +121,17 @@ def run_soup(job: Job, folders: Sequence[Path]) -> None:
     need("keras", "tensorflow")
     from convert.soup import stir
 
-    members = stir(folders, job.work.float_model, root, split, settings_of(first, report), job.say)
+    mean, members = stir(folders, root, split, settings_of(first, report), job.say)
+    # The record of an earlier training goes first: stopped half-way, the folder lacks it and says nothing wrong.
+    job.work.training.unlink(missing_ok=True)
+    with replacing(job.work.float_model) as partial:
+        mean.save(partial)
     for name in (first.split, first.split.with_suffix(".md")):
         if name.is_file():
             write_text(job.work.folder / name.name, name.read_text(encoding="utf-8"))
     began = {name: report.get(name) for name in ("weights", "teacher_sha256", "start_sha256")}
     # The mean is no training of its own: what the members went through stands with each of them.
-    report = {name: value for name, value in report.items() if name not in ("key", "history", "gaps")}
+    report = {name: value for name, value in report.items() if name not in ("key", "code", "history", "gaps")}
     record = {**report, "command": job.command, **trained(job.work, split, None), **began, "members": members}
     record["train_s"] = sum(int(member["train_s"] or 0) for member in members)
     write_text(job.work.training, json.dumps(record, indent=1) + "\n")

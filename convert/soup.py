@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.dataset import Split
-from convert.files import replacing, sha256_of
+from convert.files import sha256_of
 from convert.network import to_real
 from convert.pictures import augmented, chunks, plain
 from convert.provenance import check_float, read_step, trainings_in
@@ -26,6 +26,7 @@ __all__ = ["mean_weights", "stir"]
 
 CHUNK = 64
 BEGINNINGS = ("weights", "start_sha256")
+"""Of `training.json`: what a training began with."""
 Say = Callable[[str], None]
 _Weights = list[npt.NDArray[Any]]
 
@@ -39,15 +40,14 @@ def mean_weights(members: Sequence[_Weights]) -> _Weights:
 
 
 def stir(
-    folders: Sequence[Path], target: Path, root: Path, split: Split, settings: Settings, say: Say
-) -> list[dict[str, Any]]:
+    folders: Sequence[Path], root: Path, split: Split, settings: Settings, say: Say
+) -> tuple[Any, list[dict[str, Any]]]:
     """Average the float models of finished trainings.
 
     Args:
         folders: work folders of trainings on one split, that of the first.
-        target: where the mean is saved, Keras format.
         root: folder of the class folders.
-    Returns: a record of each member, ready for JSON.
+    Returns: the mean, a Keras model, and a record of each member, ready for JSON.
     Raises: ConfigError if they are fewer than two, of other splits or networks, or the mean is worse on the validation
         photographs than the best of them.
     """
@@ -55,7 +55,7 @@ def stir(
         raise ConfigError("an average needs two trainings or more; name their work folders")
     split_sha256 = sha256_of(Workspace(folders[0]).split)
     records = [_record(Workspace(folder), split_sha256) for folder in folders]
-    starts = [[record[name] for name in BEGINNINGS] + [(record["recipe"] or {}).get("seed")] for record in records]
+    starts = [_beginning(record) for record in records]
     if any(start != starts[0] for start in starts):
         raise ConfigError(
             "the trainings began with different weights or seeds; the mean of such networks does not work"
@@ -79,9 +79,7 @@ def stir(
     say(f"their mean: {value:.4f}")
     if value < max(rated):
         raise ConfigError(f"the mean ({value:.4f}) is worse than the best of them ({max(rated):.4f}); take that one")
-    with replacing(target) as partial:
-        mean.save(partial)
-    return records
+    return mean, records
 
 
 def _record(member: Workspace, split_sha256: str) -> dict[str, Any]:
@@ -93,6 +91,12 @@ def _record(member: Workspace, split_sha256: str) -> dict[str, Any]:
     check_float(member, report)
     kept = ("command", "recipe", "float_sha256", "pictures_per_pass", "history", "train_s", "members", *BEGINNINGS)
     return {name: report.get(name) for name in kept}
+
+
+def _beginning(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Weights and seed; a file counts by what is in it, not by its name."""
+    weights = record["weights"] or {}
+    return weights.get("sha256") or weights.get("file"), record["start_sha256"], (record["recipe"] or {}).get("seed")
 
 
 def _targets(examples: Sequence[Any], split: Split) -> npt.NDArray[np.int64]:

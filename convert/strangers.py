@@ -7,7 +7,7 @@ any other photograph is shown as it is.
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,49 +25,75 @@ from edge.preprocess import fit_frame
 from edge.records import BgrImage
 from edge.render import Placed, Sprite, Tray
 
-__all__ = ["describe", "measure_strangers", "stranger_frame"]
+__all__ = ["Strangers", "describe", "find_strangers", "measure_strangers", "stranger_frame"]
 
 SIDE_PX = (200.0, 420.0)
 """Longest side of a cut-out on the tray, as of the renderer's items."""
 CLEAR = 0.02
 """Share of transparent pixels from which a picture is a cut-out."""
+SOLID = 0.5
+"""Opacity from which a pixel belongs to what was cut out."""
+Strangers = Mapping[str, tuple[Path, ...]]
+"""Files by kind."""
 
 
-def measure_strangers(folders: Sequence[Path], bundle: Bundle, residue: Sequence[str], seed: int) -> dict[str, Any]:
-    """Show a bundle every photograph below some folders.
+def find_strangers(folders: Sequence[Path]) -> Strangers:
+    """The photographs below some folders, by kind; folders in them are searched too.
 
     Args:
-        folders: each is a kind, by its name; folders in it are searched too.
+        folders: each is a kind, by its name.
+    Raises: ConfigError if a folder is missing, holds no photograph, or is called like another.
+    """
+    found: dict[str, tuple[Path, ...]] = {}
+    for folder in folders:
+        kind = folder.resolve().name
+        if not folder.is_dir():
+            raise ConfigError(f"{folder} is no folder; pass --strangers a folder of photographs of what is no waste")
+        if kind in found:
+            raise ConfigError(f"two folders of strangers are called {kind}; pass --strangers the one that holds both")
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        if not paths:
+            raise ConfigError(
+                f"{folder} holds no photographs ({', '.join(sorted(SUFFIXES))}); pass --strangers another"
+            )
+        found[kind] = tuple(paths)
+    return found
+
+
+def measure_strangers(strangers: Strangers, bundle: Bundle, residue: Sequence[str], seed: int) -> dict[str, Any]:
+    """Show a bundle every one of them.
+
+    Args:
         residue: labels that are residue.
         seed: of the trays, and of how cut-outs lie on them.
-    Returns: `all` and every kind with `n`, `rejected`, `sold_without_limit` and `sold`; `unreadable`, names of files
-        that were left out; ready for JSON.
-    Raises: ConfigError if a folder is missing or holds no photograph.
+    Returns: `all` and every kind with `n`, `rejected`, `sold_without_limit` and `sold`, and `unreadable`, the number of
+        files that show nothing; ready for JSON.
+    Raises: ConfigError if of a kind nothing can be read.
     """
     classifier = TfliteClassifier(bundle, runtime="litert", threads=1)
     manifest = bundle.manifest
     columns = [place for place, label in enumerate(bundle.labels) if label in residue]
-    logits: dict[str, list[list[int]]] = {}
-    unreadable = []
-    for folder in folders:
-        found = logits.setdefault(folder.resolve().name, [])
-        for path in _photographs(folder):
+    raw: dict[str, list[list[int]]] = {}
+    unreadable = 0
+    for kind, paths in strangers.items():
+        raw[kind] = []
+        for path in paths:
+            key = (seed, zlib.crc32(f"{kind}/{path.name}".encode("utf-8", "surrogateescape")))
             try:
-                frame = stranger_frame(path.read_bytes(), _generator(folder, path, seed))
+                frame = stranger_frame(path.read_bytes(), np.random.default_rng(key))
             except (OSError, UnreadableError):
-                unreadable.append(str(path))
+                unreadable += 1
                 continue
-            found.append(classifier.logits(frame))
-        if not found:
-            raise ConfigError(f"no photograph in {folder} can be read; pass --strangers another folder")
+            raw[kind].append(classifier.logits(frame))
+        if not raw[kind]:
+            raise ConfigError(f"no photograph of {kind} can be read; pass --strangers another folder")
 
-    def row(raw: list[list[int]]) -> dict[str, Any]:
-        real = (np.array(raw, np.float64) - manifest.output.zero_point) * manifest.output.scale
-        return {"n": len(raw), **shares_sold(real, manifest.temperature, columns, manifest.thresholds)}
+    def row(rows: list[list[int]]) -> dict[str, Any]:
+        real = (np.array(rows, np.float64) - manifest.output.zero_point) * manifest.output.scale
+        return {"n": len(rows), **shares_sold(real, manifest.temperature, columns, manifest.thresholds)}
 
-    kinds = {kind: row(raw) for kind, raw in logits.items()}
-    everything = row([one for raw in logits.values() for one in raw])
-    return {"all": everything, "kinds": kinds, "unreadable": unreadable}
+    everything = row([one for rows in raw.values() for one in rows])
+    return {"all": everything, "kinds": {kind: row(rows) for kind, rows in raw.items()}, "unreadable": unreadable}
 
 
 def stranger_frame(content: bytes, rng: np.random.Generator) -> BgrImage:
@@ -77,13 +103,18 @@ def stranger_frame(content: bytes, rng: np.random.Generator) -> BgrImage:
         content: of the file.
         rng: source of tray, light and place; not used for a picture without transparency.
     Returns: (H, W, 3) uint8 BGR, longest side at most 640 px.
-    Raises: UnreadableError if it gives no picture.
+    Raises: UnreadableError if it gives no picture, or nothing in it is opaque.
     """
     image, share = decode(content), opacity(content)
-    if share is None or share.shape != image.shape[:2] or float((share < 0.5).mean()) < CLEAR:
+    if share is None or share.shape != image.shape[:2] or float((share < SOLID).mean()) < CLEAR:
         return fit_frame(image)
+    rows, columns = (np.flatnonzero((share >= SOLID).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        raise UnreadableError("nothing in it is opaque")
+    shown = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     # `decode` has laid it on grey, which only shows at the soft border.
-    sprite = Sprite("stranger", "stranger", _turned(np.dstack([image, np.rint(255 * share).astype(np.uint8)]), rng))
+    cut = np.dstack([image[shown], np.rint(255 * share[shown]).astype(np.uint8)])
+    sprite = Sprite("stranger", "stranger", _turned(cut, rng))
     x, y = rng.uniform(0.35, 0.65, 2) * (WIDTH_PX, HEIGHT_PX)
     tray = Tray(rng, WIDTH_PX, HEIGHT_PX)
     placed = [Placed(sprite, float(x), float(y))]
@@ -93,21 +124,8 @@ def stranger_frame(content: bytes, rng: np.random.Generator) -> BgrImage:
 def describe(found: dict[str, Any]) -> str:
     """One line of what `measure_strangers` found."""
     kinds = ", ".join(f"{kind} {row['sold']:.1%} of {row['n']}" for kind, row in found["kinds"].items())
-    return f"sold as recyclable: {found['all']['sold']:.1%} of {found['all']['n']} ({kinds})"
-
-
-def _photographs(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder; pass --strangers a folder of photographs of what is no waste")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not found:
-        raise ConfigError(f"{folder} holds no photographs ({', '.join(sorted(SUFFIXES))}); pass --strangers another")
-    return found
-
-
-def _generator(folder: Path, path: Path, seed: int) -> np.random.Generator:
-    name = str(path.relative_to(folder))
-    return np.random.default_rng((seed, zlib.crc32(name.encode("utf-8", "surrogateescape"))))
+    text = f"sold as recyclable: {found['all']['sold']:.1%} of {found['all']['n']} ({kinds})"
+    return text + (f"; {found['unreadable']} files show nothing" if found["unreadable"] else "")
 
 
 def _turned(bgra: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

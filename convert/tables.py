@@ -233,6 +233,7 @@ def stranger_lines(found: dict[str, Any]) -> list[str]:
     head = ("no waste", "n", "rejected", "sold as recyclable", "sold without the energy's limit")
     names = ("rejected", "sold", "sold_without_limit")
     rows = {**found["kinds"], "**all**": found["all"]}
+    left_out = ["", f"{found['unreadable']} files show nothing and are left out."] if found["unreadable"] else []
     return [
         "",
         "Photographs of what is no waste, int8, as the device takes them:",
@@ -240,6 +241,7 @@ def stranger_lines(found: dict[str, Any]) -> list[str]:
         row(head),
         rule(len(head)),
         *(row((kind, shares["n"], *(f"{shares[name]:.1%}" for name in names))) for kind, shares in rows.items()),
+        *left_out,
     ]
 
 

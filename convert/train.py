@@ -14,19 +14,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convert.batches import class_weights, targets_of
+from convert import slim
+from convert.average import MovingAverage
+from convert.batches import class_weights, make_batch, targets_of
 from convert.cache import ArrayCache, drawing_key
 from convert.checkpoint import load_progress
 from convert.curves import draw_curves, gaps
 from convert.dataset import Split
-from convert.distill import body_of, check_teacher, open_float, open_teacher
-from convert.files import replacing, sha256_of
+from convert.distill import Teacher, body_of, check_teacher, open_float, open_teacher
+from convert.files import replacing, sha256_of, sources_digest
 from convert.fit import Fit, checks_of
 from convert.network import build_network, to_real
 from convert.pictures import Example, chunks, training_pass
 from convert.recipe import BACKBONES, Recipe
 from convert.settings import Settings, Workspace
-from convert.slim import SAMPLE
+from convert.soup import mean_weights
 from edge.errors import ConfigError
 
 __all__ = ["forget_training", "train", "training_key"]
@@ -61,7 +63,7 @@ def train(
 
     settings = recipe.settings(residue)
     # Before the training, which is long: the files may be others when it ends.
-    learned_from = _hashes(recipe)
+    learned_from, code = _hashes(recipe), training_code()
     key = training_key(split, recipe, weights)
     if restarts:
         work.checkpoint.unlink(missing_ok=True)
@@ -127,6 +129,7 @@ def train(
         "history": history,
         "gaps": gaps(history),
         "train_s": round(fit.progress.trained_s),
+        "code": code,
     }
 
 
@@ -151,6 +154,11 @@ def training_key(split: Split, recipe: Recipe, weights: str | None) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def training_code() -> str:
+    """Of the code that decides, besides the drawing, what comes of a training. 16 hexadecimal digits."""
+    return sources_digest((train, Fit, MovingAverage, Teacher, make_batch, build_network, mean_weights, slim))
+
+
 def _wide(recipe: Recipe, work: Workspace) -> Any:
     """The trained body that the network is cut out of, if the recipe names one."""
     if recipe.origin is None:
@@ -161,7 +169,7 @@ def _wide(recipe: Recipe, work: Workspace) -> Any:
 
 def _sample(examples: Sequence[Example], side_px: int) -> npt.NDArray[np.float32]:
     """SAMPLE pictures of a pass, evenly spaced; (N, side, side, 3) -1..1."""
-    places = np.linspace(0, len(examples) - 1, min(len(examples), SAMPLE)).astype(int)
+    places = np.linspace(0, len(examples) - 1, min(len(examples), slim.SAMPLE)).astype(int)
     chosen = [examples[place] for place in places]
     return np.concatenate([to_real(pixels) for pixels in chunks(chosen, side_px)])
 

@@ -1,7 +1,5 @@
 """What width and input size cost and bring: the same short training for each, accuracy and time side by side."""
 
-import hashlib
-import inspect
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -15,17 +13,14 @@ import numpy.typing as npt
 
 from convert.dataset import Split, class_root
 from convert.equalize import equalize
-from convert.files import replacing, write_text
-from convert.fit import Fit
+from convert.files import replacing, sources_digest, write_text
 from convert.fold import fold_batch_norm
-from convert.network import build_network
 from convert.pictures import chunks, plain
 from convert.quantize import load_float, quantize, representative_pictures, tensors
 from convert.recipe import Recipe, changed
 from convert.scores import binary_scores, label_scores, softmax
 from convert.settings import Workspace
-from convert.slim import slim_into
-from convert.train import forget_training, train, training_key
+from convert.train import forget_training, train, training_code, training_key
 from edge.classify.interpreters import open_interpreter
 from edge.errors import ConfigError
 from edge.preprocess import Preprocessor
@@ -114,7 +109,8 @@ def _model(data: Path, split: Split, recipe: Recipe, folder: Path, say: Say, res
     side_px = recipe.network.side_px
     finished = folder / f"{recipe.network.width:g}-{side_px}.tflite"
     record = finished.with_suffix(".json")
-    key = f"{training_key(split, recipe, None)}-{_code()}"
+    code = sources_digest((fold_batch_norm, equalize, quantize))
+    key = "-".join((training_key(split, recipe, None), training_code(), code))
     if finished.is_file() and record.is_file() and json.loads(record.read_text(encoding="utf-8")) == {"key": key}:
         say(f"{finished.name} is there")
         return finished.read_bytes()
@@ -131,14 +127,6 @@ def _model(data: Path, split: Split, recipe: Recipe, folder: Path, say: Say, res
     write_text(record, json.dumps({"key": key}) + "\n")
     forget_training(work, split, recipe, keeps_cache=True)
     return model
-
-
-def _code() -> str:
-    """Of the code that decides what a variant is beyond its recipe, 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for part in (Fit, build_network, slim_into, fold_batch_norm, equalize, quantize):
-        digest.update(Path(inspect.getfile(part)).read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def frame_times(models: dict[tuple[float, int], bytes]) -> dict[tuple[float, int], float]:

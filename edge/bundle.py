@@ -67,11 +67,11 @@ class OutputTensor(_Strict):
 
 
 class Thresholds(_Strict):
-    """What a route's mean probability and margin must reach to be called confident, and the energy to be waste."""
+    """What a route's mean probability, its margin and the energy must reach for a decision to be called confident."""
 
     confidence: float = Field(ge=0, le=1)
     margin: float = Field(ge=0, le=1)
-    energy: float | None = Field(None, description="mean energy below which nothing is taken for waste; null: no limit")
+    energy: float | None = Field(None, description="mean energy below which nothing is known; null: no limit")
 
 
 class Golden(_Strict):

@@ -132,7 +132,7 @@ class VoteConfig(_Section):
         None,
         ge=-1000,
         le=1000,
-        description="mean energy below which an item is rejected as no waste; null takes the bundle's calibrated "
+        description="mean energy below which an item is rejected as nothing known; null takes the bundle's calibrated "
         "threshold, -1000 rejects nothing",
     )
 

@@ -106,7 +106,7 @@ class DecisionKind(StrEnum):
     UNCERTAIN = "uncertain"
     """They do not: the item takes the uncertain route."""
     REJECTED = "rejected"
-    """What was seen is no item that this bundle was made for: it takes the uncertain route."""
+    """What was seen is nothing that this bundle knows, no waste or too vague to tell: it takes the uncertain route."""
     DEADLINE = "deadline"
     """Time ran out before enough votes were in: the item takes the uncertain route."""
 

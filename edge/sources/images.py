@@ -12,7 +12,7 @@ from edge.records import BgrImage, Frame
 
 __all__ = ["IMAGE_SUFFIXES", "ImagesRecording", "find_images", "read_image"]
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 EMPTY_S = 1.5
 """How long the tray is empty before each picture, so that each of them is an item of its own."""
 TRAY_GREY = 200

@@ -105,8 +105,9 @@ def test_what_goes_to_residue_anyway_does_not_let_strangers_through() -> None:
     assert report["risk"]["target_met"]
     assert energy["outliers"]["animal"]["rejected"] == 1.0
     assert energy["outliers"]["animal"]["sold_without_limit"] == 1.0, "the confidence alone would have sold them"
-    assert energy["withheld"]["photographs"] <= REJECTED_SHARE < energy["rejected"]["photographs"]
-    assert report["risk"]["sent"] == 300 - round(energy["withheld"]["photographs"] * 380)
+    assert energy["undecided"]["photographs"] <= REJECTED_SHARE < energy["rejected"]["photographs"]
+    assert energy["undecided"]["residue among the photographs"] == 0.0
+    assert report["risk"]["sent"] == 300 - round(energy["undecided"]["photographs"] * 380)
 
 
 def test_a_laxer_level_has_no_stricter_energy_limit() -> None:

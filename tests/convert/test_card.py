@@ -12,7 +12,7 @@ from convert.risk import LEVELS, RiskTarget, choose_level
 from edge.bundle import Thresholds
 
 _, RISK = choose_level(dict.fromkeys(LEVELS, np.ones(220, np.bool_)), np.arange(220) >= 219, RiskTarget(0.03))
-ENERGY = {"limit": 1.5, "rejected": {"photographs": 0.0182}, "withheld": {"photographs": 0.0091}}
+ENERGY = {"limit": 1.5, "rejected": {"photographs": 0.0182}, "undecided": {"photographs": 0.0091}}
 CALIBRATION = {"n": 220, "risk": RISK, "energy": ENERGY}
 THRESHOLDS = Thresholds(confidence=0.6, margin=0.2)
 

@@ -1,5 +1,7 @@
 """What an interrupted training leaves: its state, and the pictures it drew."""
 
+import ast
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 import convert.cache
-from convert.cache import ArrayCache, drawing_key, write_array
+from convert.cache import DRAWERS, ArrayCache, drawing_key, write_array
 from convert.checkpoint import Progress, load_progress, save_progress
 from convert.curves import draw_curves, gaps
 from convert.dataset import Photo, Split
@@ -186,3 +188,17 @@ def test_curves_show_the_gap(tmp_path: Path) -> None:
     draw_curves(history, "ours", tmp_path / "curves.png", said.append)
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert said == []
+
+
+SILENT = {"convert.files", "convert.grouping", "convert.dealing", "convert.similar", "convert.settings"}
+"""Imported by what draws, without a say in how a picture looks."""
+
+
+def test_whatever_draws_is_part_of_the_key() -> None:
+    """A module that is cut in two must not let old pictures pass for new ones."""
+    known = {module.__name__ for module in DRAWERS}
+    for module in DRAWERS:
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("convert"):
+                names = {f"convert.{one.name}" for one in node.names} if node.module == "convert" else {node.module}
+                assert names <= known | SILENT, f"{module.__name__} draws with {names - known}"

@@ -147,10 +147,12 @@ def test_folders_without_photographs_are_no_classes(photographs: Path) -> None:
     assert make_split(photographs, 7).labels == ("glass", "paper", "trash")
 
 
-def test_photographs_that_are_not_read_do_not_vanish(photographs: Path) -> None:
+@pytest.mark.parametrize(("names", "said"), [(("1.TIFF",), ".tiff"), (("1.HEIC", "1.MOV"), ".heic, .mov")])
+def test_photographs_that_are_not_read_do_not_vanish(photographs: Path, names: tuple[str, ...], said: str) -> None:
     (photographs / "metal").mkdir()
-    (photographs / "metal" / "1.TIFF").write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"class folder .*metal holds only .tiff files, which are not read"):
+    for name in names:
+        (photographs / "metal" / name).write_bytes(b"")
+    with pytest.raises(ConfigError, match=rf"class folder .*metal holds only {said} files, which are not read"):
         make_split(photographs, 1)
 
 

@@ -50,7 +50,9 @@ def test_every_fault_is_named(photographs: Path) -> None:
     spoilt[middle : middle + 200] = bytes(200)  # whole to the end mark, but no codes that mean anything
     (glass / "spoilt.jpg").write_bytes(spoilt)
     stray = cv2.imencode(".jpg", draw_object(23))[1].tobytes()
-    (glass / "stray.jpg").write_bytes(stray[:-2] + b"abc" + stray[-2:])  # the decoder says so, but nothing is lost
+    (glass / "stray.jpg").write_bytes(stray[:-2] + b"abcdefgh" + stray[-2:])  # the decoder says so; nothing is lost
+    lost = cv2.imencode(".jpg", draw_object(24))[1].tobytes()
+    (glass / "lost.jpg").write_bytes(lost[:-2] + b"abcdefgh" * 3 + lost[-2:])  # as where it has lost its place
     (glass / "phone.heic").write_bytes(b"x")
     (glass / "away.jpg").symlink_to(photographs / "nowhere.jpg")
     (glass / ".DS_Store").write_bytes(b"x")
@@ -63,6 +65,7 @@ def test_every_fault_is_named(photographs: Path) -> None:
         "glass/empty.jpg": "unreadable",
         "glass/half.jpg": "unreadable",
         "glass/spoilt.jpg": "damaged",
+        "glass/lost.jpg": "damaged",
         "glass/away.jpg": "no photograph",
         "glass/phone.heic": "no photograph",
         "glass/tiny.png": "tiny",

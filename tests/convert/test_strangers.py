@@ -10,7 +10,7 @@ import pytest
 
 from convert.package import Parts, write_bundle
 from convert.photographs import UnreadableError
-from convert.strangers import describe, measure_strangers, stranger_frame
+from convert.strangers import describe, find_strangers, measure_strangers, stranger_frame
 from convert.tables import stranger_lines
 from edge.bundle import Bundle, Thresholds
 from edge.errors import ConfigError
@@ -66,6 +66,19 @@ def test_any_other_photograph_is_shown_as_it_is(content: bytes, why: str) -> Non
     assert red(frame) == 1.0, why
 
 
+def test_the_object_decides_the_size_and_not_what_is_clear_round_it() -> None:
+    small = np.zeros((900, 900, 4), np.uint8)
+    cv2.circle(small, (700, 200), 30, (0, 0, 230, 255), -1)
+    for seed in range(8):
+        shown = red(stranger_frame(encoded(small), np.random.default_rng(seed)))
+        assert 0.08 < shown < 0.5, "a disc of 200 to 420 px"
+
+
+def test_what_is_clear_throughout_is_no_stranger() -> None:
+    with pytest.raises(UnreadableError, match="nothing in it is opaque"):
+        stranger_frame(encoded(np.zeros((90, 60, 4), np.uint8)), np.random.default_rng(1))
+
+
 def test_a_damaged_file_is_no_stranger() -> None:
     with pytest.raises(UnreadableError, match="truncated"):
         stranger_frame(cut_out()[:60], np.random.default_rng(1))
@@ -81,16 +94,19 @@ def test_what_is_sold_is_counted_by_kind(bundle: Callable[[Thresholds], Bundle],
     folders = [tmp_path / "cats", tmp_path / "toys"]
 
     nothing_held_back = bundle(Thresholds(confidence=0.0, margin=0.0, energy=-1e6))
-    found = measure_strangers(folders, nothing_held_back, RESIDUE, 1)
+    found = measure_strangers(find_strangers(folders), nothing_held_back, RESIDUE, 1)
     assert {kind: shares["n"] for kind, shares in found["kinds"].items()} == {"cats": 2, "toys": 3}
     assert found["all"] == {"n": 5, "rejected": 0.0, "sold_without_limit": 1.0, "sold": 1.0}
-    assert found["unreadable"] == [str(tmp_path / "cats" / "half.png")]
-    assert describe(found) == "sold as recyclable: 100.0% of 5 (cats 100.0% of 2, toys 100.0% of 3)"
+    assert found["unreadable"] == 1
+    assert describe(found) == (
+        "sold as recyclable: 100.0% of 5 (cats 100.0% of 2, toys 100.0% of 3); 1 files show nothing"
+    )
 
     all_rejected = bundle(Thresholds(confidence=0.0, margin=0.0, energy=1e6))
-    found = measure_strangers(folders, all_rejected, RESIDUE, 1)
+    found = measure_strangers(find_strangers(folders), all_rejected, RESIDUE, 1)
     assert found["all"] == {"n": 5, "rejected": 1.0, "sold_without_limit": 1.0, "sold": 0.0}
     assert "| cats | 2 | 100.0% | 0.0% | 100.0% |" in stranger_lines(found)
+    assert stranger_lines(found)[-1] == "1 files show nothing and are left out."
 
 
 @pytest.mark.parametrize(
@@ -112,7 +128,15 @@ def test_a_folder_without_photographs_is_refused(
     if files == {}:
         folder.mkdir()
     with pytest.raises(ConfigError, match=f"cats.*{said}.*--strangers"):
-        measure_strangers([folder], bundle(Thresholds(confidence=0.6, margin=0.2)), RESIDUE, 1)
+        measure_strangers(find_strangers([folder]), bundle(Thresholds(confidence=0.6, margin=0.2)), RESIDUE, 1)
+
+
+def test_two_kinds_of_one_name_are_refused(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place / "cats").mkdir(parents=True)
+        (tmp_path / place / "cats" / "0.png").write_bytes(cut_out())
+    with pytest.raises(ConfigError, match="two folders of strangers are called cats"):
+        find_strangers([tmp_path / "a" / "cats", tmp_path / "b" / "cats"])
 
 
 def test_nothing_is_said_where_there_were_no_strangers() -> None:
