@@ -22,7 +22,7 @@ from convert.recipe import load_recipe
 from convert.settings import Settings, Workspace
 from convert.steps import Job
 from convert.tables import markdown
-from convert.train import training_key
+from convert.train import training_code, training_key
 from edge.bundle import Thresholds, load_bundle
 from edge.errors import ConfigError
 
@@ -161,7 +161,7 @@ def test_a_recipe_that_starts_from_a_model_of_ours_takes_no_other_weights(job: J
 
 
 def test_a_finished_training_is_not_begun_again(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is one skipped that differs in anything: recipe, weights, photographs, residue or its float model."""
+    """Nor is one skipped that differs in anything: recipe, weights, photographs, code, residue or its float model."""
     steps: list[str] = []
     monkeypatch.setattr(convert.pipeline, "need", lambda *modules: None)
     monkeypatch.setattr(convert.pipeline, "run_train", lambda *given, **options: steps.append("train"))
@@ -174,10 +174,13 @@ def test_a_finished_training_is_not_begun_again(job: Job, monkeypatch: pytest.Mo
         return steps == ["train"]
 
     assert trains(job), "without a key nobody knows what was trained"
-    change_json(job.work.training, key=training_key(load_split(job.work.split), load_recipe(), None))
+    key = training_key(load_split(job.work.split), load_recipe(), None)
+    change_json(job.work.training, key=key)
+    assert trains(job), "nor by which code"
+    change_json(job.work.training, code=training_code())
     assert not trains(job)
     assert trains(job, restarts=True)
-    save_progress(job.work.checkpoint, training_key(load_split(job.work.split), load_recipe(), None), Progress())
+    save_progress(job.work.checkpoint, key, Progress())
     assert trains(job), "a training anew that was interrupted goes on"
     job.work.checkpoint.unlink()
     assert trains(replace(job, recipe=load_recipe("ours", ["phases.1.epochs=3"])))
