@@ -3,14 +3,13 @@
 import ctypes
 import errno
 import hashlib
-import inspect
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from edge.errors import ConfigError
 
@@ -21,6 +20,7 @@ __all__ = [
     "replacing",
     "replacing_folder",
     "sha256_of",
+    "sources_digest",
     "sync",
     "write_text",
 ]
@@ -74,11 +74,11 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sources_digest(parts: Iterable[Any]) -> str:
-    """Of the source files in which these modules, classes or functions stand: 16 hexadecimal digits."""
+def sources_digest(modules: Iterable[str]) -> str:
+    """Of the source files of these modules, by name: 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for part in parts:
-        digest.update(Path(inspect.getfile(part)).read_bytes())
+    for name in modules:
+        digest.update(Path(str(import_module(name).__file__)).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -15,24 +15,25 @@ import numpy as np
 import numpy.typing as npt
 
 from convert import slim
-from convert.average import MovingAverage
-from convert.batches import class_weights, make_batch, targets_of
+from convert.batches import class_weights, targets_of
 from convert.cache import ArrayCache, drawing_key
 from convert.checkpoint import load_progress
 from convert.curves import draw_curves, gaps
 from convert.dataset import Split
-from convert.distill import Teacher, body_of, check_teacher, open_float, open_teacher
+from convert.distill import body_of, check_teacher, open_float, open_teacher
 from convert.files import replacing, sha256_of, sources_digest
 from convert.fit import Fit, checks_of
 from convert.network import build_network, to_real
 from convert.pictures import Example, chunks, training_pass
 from convert.recipe import BACKBONES, Recipe
 from convert.settings import Settings, Workspace
-from convert.soup import mean_weights
 from edge.errors import ConfigError
 
 __all__ = ["forget_training", "train", "training_key"]
 
+_TRAINERS = tuple(
+    f"convert.{name}" for name in ("average", "batches", "distill", "fit", "network", "slim", "soup", "train")
+)
 Say = Callable[[str], None]
 
 
@@ -156,7 +157,7 @@ def training_key(split: Split, recipe: Recipe, weights: str | None) -> str:
 
 def training_code() -> str:
     """Of the code that decides, besides the drawing, what comes of a training. 16 hexadecimal digits."""
-    return sources_digest((train, Fit, MovingAverage, Teacher, make_batch, build_network, mean_weights, slim))
+    return sources_digest(_TRAINERS)
 
 
 def _wide(recipe: Recipe, work: Workspace) -> Any:

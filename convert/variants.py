@@ -109,7 +109,7 @@ def _model(data: Path, split: Split, recipe: Recipe, folder: Path, say: Say, res
     side_px = recipe.network.side_px
     finished = folder / f"{recipe.network.width:g}-{side_px}.tflite"
     record = finished.with_suffix(".json")
-    code = sources_digest((fold_batch_norm, equalize, quantize))
+    code = sources_digest(("convert.fold", "convert.equalize", "convert.quantize"))
     key = "-".join((training_key(split, recipe, None), training_code(), code))
     if finished.is_file() and record.is_file() and json.loads(record.read_text(encoding="utf-8")) == {"key": key}:
         say(f"{finished.name} is there")
