@@ -16,7 +16,7 @@ from edge.errors import ConfigError
 __all__ = ["Progress", "fits", "load_progress", "save_progress"]
 
 Arrays = list[npt.NDArray[Any]]
-_LISTS = ("weights", "others", "optimizer", "average", "best", "base", "soup")
+_LISTS = ("weights", "others", "optimizer", "average", "best", "soup")
 
 
 @dataclass(slots=True)
@@ -31,9 +31,9 @@ class Progress:
         trained_s: time that it took so far.
         weights, others: of the whole network, and what the phase's model holds besides (states of dropout).
         optimizer: its variables, the number of steps among them.
-        average, best: the moving average, and the whole network's weights at the best epoch.
-        base, soup: the whole network's weights where the phase began, and what the phases before it that began there
-            came to.
+        average, best: the moving average, and the whole network's weights at the best epoch (of a phase with
+            `soup: true` the latest).
+        soup: the whole network's weights where a phase with `soup: true` began, which it is averaged with.
         members: trainings whose mean `soup` is.
     """
 
@@ -49,7 +49,6 @@ class Progress:
     optimizer: Arrays = field(default_factory=list)
     average: Arrays = field(default_factory=list)
     best: Arrays = field(default_factory=list)
-    base: Arrays = field(default_factory=list)
     soup: Arrays = field(default_factory=list)
     members: int = 0
 

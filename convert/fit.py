@@ -13,43 +13,20 @@ from convert.average import MovingAverage, assign, read
 from convert.batches import batches, make_batch, rate_at, show, targets_of
 from convert.cache import ArrayCache
 from convert.checkpoint import Progress, fits, save_progress
-from convert.dataset import Split
+from convert.checks import as_line, figures, merit
 from convert.distill import Teacher
 from convert.network import Learner, Network, learner, to_real
-from convert.pictures import Example, augmented, plain, rendered_examples
+from convert.pictures import Example
 from convert.recipe import Phase, Recipe
-from convert.scores import confusion, macro_f1
-from convert.settings import Settings
 from convert.soup import mean_weights
 from edge.errors import ConfigError
 
-__all__ = ["Fit", "checks_of", "merit"]
+__all__ = ["Fit"]
 
 CHUNK = 64
-SAMPLE = 256
-"""At most so many training photographs show how well the network knows what it learned from."""
 REPORT_S = 20.0
 _MIB = 1 << 20
 _Float = npt.NDArray[np.float32]
-
-
-def checks_of(root: Path, split: Split, settings: Settings) -> dict[str, list[Example]]:
-    """What an epoch is measured on: `train`, photographs that were learned from, and sets that were not."""
-    known, photos = split.part("train"), split.part("val")
-    checks = {"train": plain(root, known[:: -(-len(known) // SAMPLE)]), "photos": plain(root, photos)}
-    if settings.augmentation == "field":
-        checks["augmented"] = augmented(root, photos, settings.seed, "val")
-    # What was never shown says nothing about an epoch.
-    number = settings.rendered_val if settings.rendered else 0
-    simulated = rendered_examples(split.labels, number, settings.seed, "val", is_degraded=False)
-    return {**checks, "rendered": simulated} if simulated else checks
-
-
-def merit(found: dict[str, Any], best_by: str) -> float:
-    """Rate an epoch, more is better: mean macro-F1, or minus the mean loss, over what was not learned from."""
-    kind = "_f1" if best_by == "f1" else "_loss"
-    scores = [value for name, value in found.items() if name.endswith(kind) and not name.startswith("train")]
-    return float(np.mean(scores)) * (1 if best_by == "f1" else -1)
 
 
 class Fit:
@@ -127,7 +104,7 @@ class Fit:
             progress.history.append({"phase": number + 1, "epoch": 0, **found})
             progress.best_merit, progress.since_best = merit(found, self._recipe.best_by), 0
             progress.best = whole.get_weights()
-            self._say(f"phase {number + 1}/{len(self._recipe.phases)}, epoch 0: {_line(found)}")
+            self._say(f"phase {number + 1}/{len(self._recipe.phases)}, epoch 0: {as_line(found)}")
         began_s, done = time.monotonic(), 0
         while progress.epoch < phase.epochs and not self._is_patience_over():
             losses = self._epoch(number, phase, part, average)
@@ -142,7 +119,7 @@ class Fit:
             left_s = (time.monotonic() - began_s) / done * (phase.epochs - progress.epoch)
             self._say(
                 f"phase {number + 1}/{len(self._recipe.phases)}, epoch {progress.epoch}/{phase.epochs}: "
-                f"loss {np.mean(losses):.3f}, {_line(found)}, {left_s / 60:.1f} min left"
+                f"loss {np.mean(losses):.3f}, {as_line(found)}, {left_s / 60:.1f} min left"
             )
         if self._is_patience_over():
             self._say(f"no better epoch in {self._recipe.patience}: the phase ends early")
@@ -153,19 +130,19 @@ class Fit:
         self._cache.forget(f"features-{number}-")
 
     def _begin(self, phase: Phase) -> None:
-        """Where a phase starts: where the one before ended, or where it had started."""
-        progress, whole = self.progress, self._network.whole
+        """Set aside what a phase with `soup: true` is averaged with in the end: what the phases before came to."""
+        progress = self.progress
         if phase.soup:
-            progress.soup = whole.get_weights()
-            whole.set_weights(progress.base)
+            progress.soup = self._network.whole.get_weights()
         else:
-            progress.base, progress.soup, progress.members = whole.get_weights(), [], 1
+            progress.soup, progress.members = [], 1
 
     def _stir(self, number: int, part: Learner) -> None:
         """Keep the best of: what the phases before came to, what this one did, and the mean of all members.
 
-        A mean of trainings that began at the same weights often generalizes better than each of them (Wortsman et al.,
-        "Model soups", ICML 2022); where it does not, it is left out, as in their greedy soup.
+        A phase that goes up in rate and down again ends in another place of the same valley, and the mean of such
+        places often generalizes better than each (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better
+        Generalization", UAI 2018); where it does not, it is left out, as in the greedy soup of Wortsman et al. (2022).
         """
         progress, whole = self.progress, self._network.whole
         mean = mean_weights([*[progress.soup] * progress.members, progress.best])
@@ -174,7 +151,7 @@ class Fit:
         for name, weights in choices.items():
             whole.set_weights(weights)
             found[name] = self._check(number, part)
-            self._say(f"phase {number + 1}, {name}: {_line(found[name])}")
+            self._say(f"phase {number + 1}, {name}: {as_line(found[name])}")
         taken = max(found, key=lambda name: merit(found[name], self._recipe.best_by))
         whole.set_weights(choices[taken])
         progress.members = {"before": progress.members, "this phase": 1, "mean": progress.members + 1}[taken]
@@ -189,12 +166,12 @@ class Fit:
         progress = self.progress
         rated = merit(found, self._recipe.best_by)
         progress.history.append({"phase": number + 1, "epoch": progress.epoch, "loss": round(loss, 4), **found})
-        # Of equals the later one, which saw more.
-        if rated >= progress.best_merit:
-            progress.since_best = 0 if rated > progress.best_merit else progress.since_best + 1
-            progress.best_merit, progress.best = rated, self._network.whole.get_weights()
-        else:
-            progress.since_best += 1
+        is_kept = rated >= progress.best_merit  # of equals the later one, which saw more
+        progress.since_best = 0 if rated > progress.best_merit else progress.since_best + 1
+        progress.best_merit = max(rated, progress.best_merit)
+        # A phase that is to be averaged counts with its end: near its beginning it is all but what it is averaged with.
+        if is_kept or self._recipe.phases[number].soup:
+            progress.best = self._network.whole.get_weights()
 
     def _epoch(self, number: int, phase: Phase, part: Learner, average: MovingAverage) -> list[float]:
         epoch, recipe = self.progress.epoch, self._recipe
@@ -246,7 +223,7 @@ class Fit:
             inputs = self._inputs(number, part, f"check-{name}", examples)
             targets = targets_of(examples, self._labels)
             parts = [_predict(part.model, inputs[start : start + CHUNK]) for start in range(0, len(inputs), CHUNK)]
-            found.update(_scores(name, np.concatenate(parts).astype(np.float64), targets))
+            found.update(figures(name, np.concatenate(parts).astype(np.float64), targets))
         return found
 
     def _announce(self, number: int, phase: Phase, part: Learner) -> None:
@@ -306,18 +283,3 @@ def _others(model: Any, whole: Any) -> list[Any]:
 def _predict(model: Any, rows: npt.NDArray[Any]) -> _Float:
     inputs = to_real(rows) if rows.dtype == np.uint8 else rows.astype(np.float32)
     return np.asarray(model.predict_on_batch(inputs), dtype=np.float32)
-
-
-def _scores(name: str, logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]) -> dict[str, float]:
-    table = confusion(targets, logits.argmax(1), logits.shape[1])
-    shifted = logits - logits.max(1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return {
-        f"{name}_loss": round(float(-log_p[np.arange(len(log_p)), targets].mean()), 4),
-        f"{name}_accuracy": round(float(np.trace(table) / table.sum()), 4),
-        f"{name}_f1": round(macro_f1(table), 4),
-    }
-
-
-def _line(found: dict[str, float]) -> str:
-    return ", ".join(f"{name[:-3]} F1 {value:.3f}" for name, value in found.items() if name.endswith("_f1"))

@@ -41,7 +41,7 @@ class QatSettings:
 
     pictures: int = 1024
     epochs: int = 4
-    rate: float = 4e-5
+    rate: float = 1e-5
     batch: int = 16
     seed: int = 1
 

@@ -99,7 +99,7 @@ class Phase(_Section):
     batch_norm: Literal["frozen", "train"] = Field("frozen", description="the trunk's own: as it came, or learning")
     soup: bool = Field(
         False,
-        description="begins where the phase before it began; the better of both is kept, or the mean of their weights",
+        description="its end is averaged with where it began; the best of both and their mean is kept",
     )
 
     @field_validator("learns")
@@ -191,8 +191,6 @@ class Recipe(_Section):
         for before, phase in pairwise(self.phases):
             if phase.soup and not before.epochs:
                 raise ValueError("a phase with `soup: true` needs epochs in the one before it")
-            if phase.soup and phase.learns != before.learns:
-                raise ValueError(f"a phase with `soup: true` must say `learns: {before.learns}`, as the one before it")
         if self.start is not None and self.network.family != "mobilenet_v2":
             raise ValueError("start is for the family mobilenet_v2: no other can be cut out of a trained model")
         return self

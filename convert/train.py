@@ -18,11 +18,12 @@ from convert import slim
 from convert.batches import class_weights, targets_of
 from convert.cache import ArrayCache, drawing_key
 from convert.checkpoint import load_progress
+from convert.checks import checks_of
 from convert.curves import draw_curves, gaps
 from convert.dataset import Split
 from convert.distill import body_of, check_teacher, open_float, open_teacher
 from convert.files import replacing, sha256_of, sources_digest
-from convert.fit import Fit, checks_of
+from convert.fit import Fit
 from convert.network import build_network, to_real
 from convert.pictures import Example, chunks, training_pass
 from convert.recipe import BACKBONES, Recipe
@@ -32,7 +33,7 @@ from edge.errors import ConfigError
 __all__ = ["forget_training", "train", "training_key"]
 
 _TRAINERS = tuple(
-    f"convert.{name}" for name in ("average", "batches", "distill", "fit", "network", "slim", "soup", "train")
+    f"convert.{name}" for name in ("average", "batches", "checks", "distill", "fit", "network", "slim", "soup", "train")
 )
 Say = Callable[[str], None]
 

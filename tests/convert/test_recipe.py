@@ -97,7 +97,6 @@ def test_values_are_changed_for_a_trial() -> None:
         ("network.side_px=100", "multiple of 16"),
         ("phases.0.soup=true", "phases.0 cannot say `soup: true`"),
         ("phases.1.epochs=0", "needs epochs in the one before it"),
-        ("phases.1.learns=top:5", "must say `learns: top:5`, as the one before it"),
         ("batch=many", "--set batch: Input should be a valid integer"),
         ("batch=[", "is no YAML"),
     ],

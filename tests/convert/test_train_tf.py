@@ -224,7 +224,7 @@ def test_an_interrupted_training_ends_with_the_same_numbers(
     ("marks", "taken", "members"),
     [((0.5, 0.5, 0.6), "mean", 2), ((0.7, 0.5, 0.6), "before", 1), ((0.5, 0.7, 0.6), "this phase", 1)],
 )
-def test_the_best_of_two_trainings_and_their_mean_is_kept(
+def test_the_best_of_beginning_end_and_their_mean_is_kept(
     root: Path,
     split: Split,
     tmp_path: Path,
@@ -234,35 +234,36 @@ def test_the_best_of_two_trainings_and_their_mean_is_kept(
     members: int,
 ) -> None:
     recipe = small(
-        "cnn", "phases=[{learns: all, epochs: 1, rate: 0.01}, {learns: all, epochs: 1, rate: 0.02, soup: true}]"
+        "cnn", "phases=[{learns: all, epochs: 1, rate: 0.01}, {learns: all, epochs: 2, rate: 0.02, soup: true}]"
     )
-    # Each phase rates the network before it and after its epoch; in the end the three are rated.
-    rated = iter([0.0, 1.0, 0.0, 1.0, *marks])
+    # Each phase rates the network before it and after its epochs; in the end the three are rated. Of the phase that is
+    # averaged the end counts, though it is rated worse than the epoch before.
+    rated = iter([0.0, 1.0, 1.0, 0.8, 0.4, *marks])
     monkeypatch.setattr(convert.fit, "merit", lambda found, best_by: next(rated))
     starts: list[Any] = []
-    ends: list[Any] = []
-    begin, stir_in = convert.fit.Fit._begin, convert.fit.Fit._stir
+    epochs: list[Any] = []
+    begin, rate_epoch = convert.fit.Fit._begin, convert.fit.Fit._rate_epoch
 
     def began(self: Any, phase: Phase) -> None:
         begin(self, phase)
         starts.append(self._network.whole.get_weights())
 
-    def stirred_in(self: Any, *given: Any) -> None:
-        ends.extend([self.progress.soup, self.progress.best])
-        stir_in(self, *given)
+    def rated_epoch(self: Any, *given: Any) -> None:
+        rate_epoch(self, *given)
+        epochs.append(self._network.whole.get_weights())
 
     monkeypatch.setattr(convert.fit.Fit, "_begin", began)
-    monkeypatch.setattr(convert.fit.Fit, "_stir", stirred_in)
+    monkeypatch.setattr(convert.fit.Fit, "_rate_epoch", rated_epoch)
     report, said = run(root, split, recipe, tmp_path)
     last = report["history"][-1]
     assert (last["soup"], last["members"]) == (taken, members)
     assert f"taken: {taken}" in said
     shipped = keras.models.load_model(tmp_path / "float.keras", compile=False).get_weights()
-    for mine, first, second, *begun in zip(shipped, *ends, *starts, strict=True):
-        np.testing.assert_array_equal(begun[0], begun[1])
-        wanted = {"mean": (first + second) / 2, "before": first, "this phase": second}[taken]
+    for mine, first, begun, end in zip(shipped, epochs[0], starts[1], epochs[2], strict=True):
+        np.testing.assert_array_equal(begun, first)
+        wanted = {"mean": (begun + end) / 2, "before": begun, "this phase": end}[taken]
         np.testing.assert_allclose(mine, wanted, rtol=1e-6)
-    assert any((first != second).any() for first, second in zip(*ends, strict=True))
+    assert any((first != last).any() for first, last in zip(epochs[0], epochs[2], strict=True))
 
 
 def read_weights(folder: Path) -> list[bytes]:
