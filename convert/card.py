@@ -109,11 +109,13 @@ def _weights_line(weights: dict[str, Any] | None, parts: Parts) -> str:
 
 
 def _members_line(parts: Parts) -> str:
-    """How many trainings the weights are the mean of, whether of one recipe's phases or put together afterwards."""
+    """What the weights are the mean of, whether by a recipe's phases or put together afterwards."""
     count = trainings_in(parts.training)
     if count == 1:
         return ""
-    return f" The weights are the mean of {count} trainings' that began alike (Wortsman et al., ICML 2022)."
+    if parts.training.get("members"):
+        return f" The weights are the mean of {count} trainings that began alike (Wortsman et al., ICML 2022)."
+    return f" The weights are the mean of {count} ends of phases of this training (Izmailov et al., UAI 2018)."
 
 
 def _origin(parts: Parts) -> str:

@@ -54,7 +54,7 @@ def started(work: Workspace, split: Split, weights: str | None, inherited: Any =
 
 
 def trainings_in(record: dict[str, Any]) -> int:
-    """Trainings that the float model of a `training.json` is the mean of; a member may be a mean itself."""
+    """Trainings or phases that the float model of a `training.json` is the mean of; a member may be a mean itself."""
     members = record.get("members") or []
     history = record.get("history") or [{}]
     return sum(trainings_in(member) for member in members) if members else int(history[-1].get("members", 1))

@@ -79,6 +79,15 @@ def test_the_weights_are_those_on_record(make: Callable[..., str]) -> None:
     assert "ImageNet" not in without
 
 
+def test_a_mean_of_weights_is_told(make: Callable[..., str]) -> None:
+    weights = {"file": "notop.h5", "sha256": "ab"}
+    once, thrice = [{"photos_f1": 0.5}], [{"photos_f1": 0.5}, {"soup": "mean", "members": 3}]
+    assert "mean of" not in make(weights=weights, training={"history": once})
+    assert "the mean of 3 ends of phases of this training" in make(weights=weights, training={"history": thrice})
+    together = [{"history": once}, {"history": thrice}]
+    assert "the mean of 4 trainings that began alike" in make(weights=weights, training={"members": together})
+
+
 def test_what_the_thresholds_do_is_told(make: Callable[..., str]) -> None:
     assert "Of 220 validation photographs sent to the recyclable bin 1 are residue" in make()
     assert (
