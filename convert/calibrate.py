@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from convert.risk import LEVELS, RiskTarget, Sent, allowed_levels, choose_level, level_report
 from convert.risk import describe as describe_risk
-from convert.scores import softmax
+from convert.scores import device_routes, softmax
 from edge.bundle import Thresholds
 
 __all__ = [
@@ -201,7 +201,9 @@ def energy_limit(sets: Sequence[_Floats]) -> float:
 
 
 def _energy_limits(sets: Sequence[_Floats], at: float, residue_columns: Sequence[int]) -> dict[float, float]:
-    """`energy_limit` of what each level would decide, no stricter for a laxer one; of all, where it decides nothing.
+    """`energy_limit` of what each level would decide, no stricter for a laxer one.
+
+    Levels too strict to decide anything have the limit of the strictest that does.
 
     Args:
         sets: (N, labels) logits each.
@@ -211,9 +213,12 @@ def _energy_limits(sets: Sequence[_Floats], at: float, residue_columns: Sequence
     least = math.inf
     for level in LEVELS:
         decided = [energy[confidence >= level] for confidence, energy in pairs]
-        least = min(least, energy_limit([found for found in decided if len(found)] or [energy for _, energy in pairs]))
+        if any(len(found) for found in decided):
+            least = min(least, energy_limit([found for found in decided if len(found)]))
         limits[level] = least
-    return limits
+    known = [limit for limit in limits.values() if limit < math.inf]
+    strictest = known[0] if known else energy_limit([energy for _, energy in pairs])
+    return {level: min(limit, strictest) for level, limit in limits.items()}
 
 
 def auroc(waste: _Floats, outliers: _Floats) -> float:
@@ -232,13 +237,12 @@ def shares_sold(logits: _Floats, at: float, residue_columns: Sequence[int], thre
         residue_columns: places of the labels that are residue.
     Returns: `rejected`, `sold_without_limit` (by the confidence alone) and `sold`, each 0..1.
     """
+    energy, mass = energies(logits, at), 1 - _recyclable(logits, at, residue_columns)
     limit = -math.inf if thresholds.energy is None else thresholds.energy
-    is_waste = energies(logits, at) >= limit
-    is_sure = _recyclable(logits, at, residue_columns) >= thresholds.confidence
     return {
-        "rejected": round(float((~is_waste).mean()), 4),
-        "sold_without_limit": round(float(is_sure.mean()), 4),
-        "sold": round(float((is_sure & is_waste).mean()), 4),
+        "rejected": round(float((energy < limit).mean()), 4),
+        "sold_without_limit": round(float((~device_routes(mass, thresholds)[0]).mean()), 4),
+        "sold": round(float((~device_routes(mass, thresholds, energy)[0]).mean()), 4),
     }
 
 

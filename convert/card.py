@@ -111,11 +111,12 @@ def _weights_line(weights: dict[str, Any] | None, parts: Parts) -> str:
 def _members_line(parts: Parts) -> str:
     """What the weights are the mean of, whether by a recipe's phases or put together afterwards."""
     count = trainings_in(parts.training)
-    if count == 1:
-        return ""
-    if parts.training.get("members"):
+    if count > 1:
         return f" The weights are the mean of {count} trainings that began alike (Wortsman et al., ICML 2022)."
-    return f" The weights are the mean of {count} ends of phases of this training (Izmailov et al., UAI 2018)."
+    ends = (parts.training.get("history") or [{}])[-1].get("members", 1)
+    if ends > 1:
+        return f" The weights are the mean of {ends} ends of phases of this training (Izmailov et al., UAI 2018)."
+    return ""
 
 
 def _origin(parts: Parts) -> str:

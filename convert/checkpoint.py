@@ -34,7 +34,7 @@ class Progress:
         average, best: the moving average, and the whole network's weights at the best epoch (of a phase with
             `soup: true` the latest).
         soup: the whole network's weights where a phase with `soup: true` began, which it is averaged with.
-        members: trainings whose mean `soup` is.
+        members: ends of phases whose mean `soup` is.
     """
 
     phase: int = 0

@@ -30,7 +30,7 @@ def checks_of(root: Path, split: Split, settings: Settings) -> dict[str, list[Ex
 
 
 def merit(found: dict[str, Any], best_by: str) -> float:
-    """Rate an epoch, more is better: mean macro-F1, or minus the mean loss, over what was not learned from."""
+    """Rate an epoch, more is better: mean macro-F1, or minus the mean log loss, over what was not learned from."""
     kind = "_f1" if best_by == "f1" else "_loss"
     scores = [value for name, value in found.items() if name.endswith(kind) and not name.startswith("train")]
     return float(np.mean(scores)) * (1 if best_by == "f1" else -1)
@@ -54,5 +54,6 @@ def figures(name: str, logits: npt.NDArray[np.float64], targets: npt.NDArray[np.
 
 
 def as_line(found: dict[str, float]) -> str:
-    """The macro-F1 of every check, for a line of progress."""
-    return ", ".join(f"{name[:-3]} F1 {value:.3f}" for name, value in found.items() if name.endswith("_f1"))
+    """Macro-F1 and log loss of every check, for a line of progress."""
+    names = [name.removesuffix("_f1") for name in found if name.endswith("_f1")]
+    return ", ".join(f"{name} F1 {found[f'{name}_f1']:.3f} loss {found[f'{name}_loss']:.3f}" for name in names)

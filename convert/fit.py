@@ -106,7 +106,7 @@ class Fit:
             progress.best = whole.get_weights()
             self._say(f"phase {number + 1}/{len(self._recipe.phases)}, epoch 0: {as_line(found)}")
         began_s, done = time.monotonic(), 0
-        while progress.epoch < phase.epochs and not self._is_patience_over():
+        while progress.epoch < phase.epochs and not self._is_patience_over(phase):
             losses = self._epoch(number, phase, part, average)
             learning = average.swap_in()
             found = self._check(number, part)
@@ -119,9 +119,9 @@ class Fit:
             left_s = (time.monotonic() - began_s) / done * (phase.epochs - progress.epoch)
             self._say(
                 f"phase {number + 1}/{len(self._recipe.phases)}, epoch {progress.epoch}/{phase.epochs}: "
-                f"loss {np.mean(losses):.3f}, {as_line(found)}, {left_s / 60:.1f} min left"
+                f"loss {np.mean(losses):.3f}, {as_line(found)}, {left_s / 60:.1f} min left in this phase"
             )
-        if self._is_patience_over():
+        if self._is_patience_over(phase):
             self._say(f"no better epoch in {self._recipe.patience}: the phase ends early")
         whole.set_weights(progress.best)
         if phase.soup:
@@ -159,8 +159,10 @@ class Fit:
         progress.history.append({"phase": number + 1, "epoch": progress.epoch, **kept, **found[taken]})
         self._say(f"taken: {taken}")
 
-    def _is_patience_over(self) -> bool:
-        return self._recipe.patience is not None and self.progress.since_best >= self._recipe.patience
+    def _is_patience_over(self, phase: Phase) -> bool:
+        """Never of a phase that is to be averaged: it gets worse before it gets better."""
+        patience = self._recipe.patience
+        return patience is not None and not phase.soup and self.progress.since_best >= patience
 
     def _rate_epoch(self, number: int, found: dict[str, float], loss: float) -> None:
         progress = self.progress

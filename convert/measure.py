@@ -82,6 +82,10 @@ def run_evaluate(
             bundle.folder,
             split.seed,
         )
+    # First, for a folder of them may turn out to be unreadable.
+    shown = measure_strangers(strangers, bundle, settings.residue, settings.seed) if strangers else None
+    if shown:
+        job.say(f"strangers: {describe(shown)}")
     found = evaluate(root, split, bundle, float_model, settings, job.say)
     metrics: dict[str, Any] = {
         "of": {
@@ -101,9 +105,8 @@ def run_evaluate(
         metrics["scenes"] = scenes
     for name, scene in scenes.items():
         job.say(f"scene {name}: {scene['all']}")
-    if strangers:
-        metrics["strangers"] = measure_strangers(strangers, bundle, settings.residue, settings.seed)
-        job.say(f"strangers: {describe(metrics['strangers'])}")
+    if shown:
+        metrics["strangers"] = shown
     if bundle_folder is None:
         save_results(job.work, metrics, found)
     return metrics

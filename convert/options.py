@@ -103,7 +103,8 @@ Strangers = Annotated[
         "--strangers",
         default_factory=list,
         show_default=False,
-        help="Folder of photographs of what is no waste, to see how many are sold; may be repeated, each is a kind.",
+        help="Folder of photographs of what is no waste (out of distribution), to see how many would count as "
+        "recyclable; may be repeated, each is a kind.",
     ),
 ]
 Residue = Annotated[

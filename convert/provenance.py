@@ -54,10 +54,8 @@ def started(work: Workspace, split: Split, weights: str | None, inherited: Any =
 
 
 def trainings_in(record: dict[str, Any]) -> int:
-    """Trainings or phases that the float model of a `training.json` is the mean of; a member may be a mean itself."""
-    members = record.get("members") or []
-    history = record.get("history") or [{}]
-    return sum(trainings_in(member) for member in members) if members else int(history[-1].get("members", 1))
+    """Trainings that the float model of a `training.json` is the mean of; a member may be a mean itself."""
+    return sum(trainings_in(member) for member in record.get("members") or []) or 1
 
 
 def check_training(work: Workspace, split: Split, report: dict[str, Any], root: Path) -> None:

@@ -1,8 +1,8 @@
 """The mean of the weights of several trainings that began alike: one network, no slower than each.
 
 Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
-inference time" (ICML 2022). A recipe does this by itself with `soup: true` in a phase; here it is for finished
-trainings.
+inference time" (ICML 2022). This is for finished trainings; a phase with `soup: true` in a recipe is averaged with
+what it began with.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convert.calibrate import negative_log_likelihood
 from convert.dataset import Split
 from convert.files import sha256_of
 from convert.network import to_real
 from convert.pictures import augmented, chunks, plain
 from convert.provenance import check_float, read_step, trainings_in
 from convert.quantize import load_float
-from convert.scores import confusion, macro_f1
 from convert.settings import Settings, Workspace
 from edge.errors import ConfigError
 
@@ -63,7 +63,7 @@ def stir(
     models = [load_float(Workspace(folder).float_model) for folder in folders]
     if len({model.input_shape for model in models}) != 1:
         raise ConfigError("the trainings have inputs of different sizes; average those of one recipe's network only")
-    # A member that is a mean itself counts as often as trainings are in it.
+    # A member that is a mean of trainings itself counts as often as trainings are in it.
     counts = [trainings_in(record) for record in records]
     averaged = mean_weights([model.get_weights() for model, n in zip(models, counts, strict=True) for _ in range(n)])
     shown = [
@@ -72,13 +72,13 @@ def stir(
     ]
     rated = [_rate(model, shown) for model in models]
     for folder, value in zip(folders, rated, strict=True):
-        say(f"{folder.name}: mean macro-F1 of plain and bent validation photographs {value:.4f}")
+        say(f"{folder.name}: mean log loss of plain and bent validation photographs {value:.4f}")
     mean = models[0]
     mean.set_weights(averaged)
     value = _rate(mean, shown)
     say(f"their mean: {value:.4f}")
-    if value < max(rated):
-        raise ConfigError(f"the mean ({value:.4f}) is worse than the best of them ({max(rated):.4f}); take that one")
+    if value > min(rated):
+        raise ConfigError(f"the mean ({value:.4f}) is worse than the best of them ({min(rated):.4f}); take that one")
     return mean, records
 
 
@@ -104,10 +104,11 @@ def _targets(examples: Sequence[Any], split: Split) -> npt.NDArray[np.int64]:
 
 
 def _rate(model: Any, shown: Sequence[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]) -> float:
-    scores = []
+    """Mean log loss, as a recipe with `best_by: loss` rates an epoch."""
+    losses = []
     for pictures, targets in shown:
         starts = range(0, len(pictures), CHUNK)
         parts = [np.asarray(model.predict_on_batch(to_real(pictures[start : start + CHUNK]))) for start in starts]
         logits = np.concatenate(parts)
-        scores.append(macro_f1(confusion(targets, logits.argmax(axis=1), logits.shape[1])))
-    return float(np.mean(scores))
+        losses.append(negative_log_likelihood(logits.astype(np.float64), targets, 1.0))
+    return float(np.mean(losses))

@@ -30,11 +30,16 @@ from convert.recipe import BACKBONES, Recipe
 from convert.settings import Settings, Workspace
 from edge.errors import ConfigError
 
-__all__ = ["forget_training", "train", "training_key"]
+__all__ = ["TRAINERS", "forget_training", "train", "training_code", "training_key"]
 
-_TRAINERS = tuple(
-    f"convert.{name}" for name in ("average", "batches", "checks", "distill", "fit", "network", "slim", "soup", "train")
+TRAINERS = tuple(
+    f"convert.{name}"
+    for name in (
+        *("average", "batches", "checks", "distill", "fit", "fold"),
+        *("network", "scores", "slim", "soup", "train"),
+    )
 )
+"""Modules that decide, besides those that draw, what comes of a training."""
 Say = Callable[[str], None]
 
 
@@ -69,7 +74,7 @@ def train(
     key = training_key(split, recipe, weights)
     if restarts:
         work.checkpoint.unlink(missing_ok=True)
-    progress = load_progress(work.checkpoint, key)
+    progress = load_progress(work.checkpoint, f"{key}-{code}")
     keras.utils.set_random_seed(recipe.seed)
     teacher = None
     if recipe.distill is not None:
@@ -87,7 +92,7 @@ def train(
             "little; pass --weights FILE"
         )
     if progress is None and work.checkpoint.is_file():
-        say("the unfinished training in the work folder is of another recipe, data or weights: beginning anew")
+        say("the unfinished training in the work folder is of another recipe, data, weights or code: beginning anew")
     weight = _weights_of_classes(root, split, recipe, settings)
     cache = ArrayCache(work.cache, drawing_key(split, settings), settings.side_px)
     fit = Fit(
@@ -100,7 +105,7 @@ def train(
         cache=cache,
         say=say,
         teacher=teacher,
-        save_to=(work.checkpoint, key),
+        save_to=(work.checkpoint, f"{key}-{code}"),
         progress=progress,
     )
     try:
@@ -158,7 +163,7 @@ def training_key(split: Split, recipe: Recipe, weights: str | None) -> str:
 
 def training_code() -> str:
     """Of the code that decides, besides the drawing, what comes of a training. 16 hexadecimal digits."""
-    return sources_digest(_TRAINERS)
+    return sources_digest(TRAINERS)
 
 
 def _wide(recipe: Recipe, work: Workspace) -> Any:

@@ -16,9 +16,12 @@ from convert.calibrate import (
     energies,
     energy_limit,
     negative_log_likelihood,
+    shares_sold,
     temperature,
 )
-from convert.risk import RiskTarget
+from convert.risk import LEVELS, RiskTarget
+from convert.scores import softmax
+from edge.bundle import Thresholds
 
 LABELS = ("glass", "paper", "trash")
 
@@ -115,6 +118,29 @@ def test_a_laxer_level_has_no_stricter_energy_limit() -> None:
     limits = list(_energy_limits([logits, logits[:100]], 1.0, [2]).values())
     assert limits == sorted(limits, reverse=True)
     assert limits[0] > limits[-1]
+
+
+def test_a_level_too_strict_to_decide_anything_takes_nothing_from_the_others() -> None:
+    sure, vague = np.tile([4.2, 0.0, 0.0], (300, 1)), np.tile([1.0, 0.6, 0.8], (40, 1))
+    limits = _energy_limits([np.concatenate([sure, vague])], 1.0, [2])
+    of_sure = energies(sure[:1], 1.0)[0]
+    assert softmax(sure[:1], 1.0)[0, 2] > 0.01, "no picture reaches the strictest level"
+    assert limits[LEVELS[0]] == limits[LEVELS[2]] == pytest.approx(of_sure, abs=1e-4)
+    assert limits[LEVELS[-1]] < of_sure
+    assert set(_energy_limits([np.zeros((9, 4))], 1.0, [2, 3]).values()) == {
+        energy_limit([energies(np.zeros((9, 4)), 1.0)])
+    }
+
+
+def test_what_is_sold_is_what_the_device_would_send_to_the_recyclable_bin() -> None:
+    logits = np.log([[0.83, 0.17], [0.4, 0.6], [0.98, 0.02]])
+    by_margin = Thresholds(confidence=0.6, margin=0.8)
+    assert shares_sold(logits, 1.0, [1], by_margin) == {"rejected": 0.0, "sold_without_limit": 0.3333, "sold": 0.3333}
+    by_nothing = Thresholds(confidence=0.0, margin=0.0)
+    assert shares_sold(logits, 1.0, [1], by_nothing)["sold"] == 0.6667
+    assert shares_sold(logits, 1.0, [0], by_nothing)["sold"] == 0.3333
+    high = Thresholds(confidence=0.0, margin=0.0, energy=float(energies(logits[2:], 1.0)[0]))
+    assert shares_sold(logits, 1.0, [1], high) == {"rejected": 0.6667, "sold_without_limit": 0.6667, "sold": 0.3333}
 
 
 def test_without_outliers_nothing_is_said_of_them() -> None:

@@ -85,7 +85,7 @@ def test_a_mean_of_weights_is_told(make: Callable[..., str]) -> None:
     assert "mean of" not in make(weights=weights, training={"history": once})
     assert "the mean of 3 ends of phases of this training" in make(weights=weights, training={"history": thrice})
     together = [{"history": once}, {"history": thrice}]
-    assert "the mean of 4 trainings that began alike" in make(weights=weights, training={"members": together})
+    assert "the mean of 2 trainings that began alike" in make(weights=weights, training={"members": together})
 
 
 def test_what_the_thresholds_do_is_told(make: Callable[..., str]) -> None:

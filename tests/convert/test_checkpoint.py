@@ -1,6 +1,7 @@
 """What an interrupted training leaves: its state, and the pictures it drew."""
 
 import ast
+import importlib
 import inspect
 import json
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from convert.curves import draw_curves, gaps
 from convert.dataset import Photo, Split
 from convert.pictures import Example
 from convert.recipe import load_recipe
-from convert.train import training_key
+from convert.train import TRAINERS, training_key
 from edge.errors import ConfigError
 
 SIDE = 8
@@ -202,3 +203,16 @@ def test_whatever_draws_is_part_of_the_key() -> None:
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("convert"):
                 names = {f"convert.{one.name}" for one in node.names} if node.module == "convert" else {node.module}
                 assert names <= known | SILENT, f"{module.__name__} draws with {names - known}"
+
+
+BYSTANDERS = {"files", "cache", "checkpoint", "curves", "provenance", "quantize", "recipe", "settings", "calibrate"}
+"""Imported by what trains, without a say in what comes of it, or part of the key themselves."""
+
+
+def test_whatever_trains_is_part_of_the_digest() -> None:
+    known = {*TRAINERS, *(module.__name__ for module in DRAWERS), *(f"convert.{name}" for name in BYSTANDERS)}
+    for name in TRAINERS:
+        for node in ast.walk(ast.parse(inspect.getsource(importlib.import_module(name)))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("convert"):
+                names = {f"convert.{one.name}" for one in node.names} if node.module == "convert" else {node.module}
+                assert names <= known, f"{name} trains with {names - known}"

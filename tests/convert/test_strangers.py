@@ -102,6 +102,9 @@ def test_what_is_sold_is_counted_by_kind(bundle: Callable[[Thresholds], Bundle],
         "sold as recyclable: 100.0% of 5 (cats 100.0% of 2, toys 100.0% of 3); 1 files show nothing"
     )
 
+    found = measure_strangers(find_strangers(folders), nothing_held_back, nothing_held_back.labels, 1)
+    assert found["all"]["sold"] == 0.0, "every label is residue"
+
     all_rejected = bundle(Thresholds(confidence=0.0, margin=0.0, energy=1e6))
     found = measure_strangers(find_strangers(folders), all_rejected, RESIDUE, 1)
     assert found["all"] == {"n": 5, "rejected": 1.0, "sold_without_limit": 1.0, "sold": 0.0}

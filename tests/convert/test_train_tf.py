@@ -168,9 +168,10 @@ CASES = {
             """phases=[{learns: all, epochs: 2, rate: 0.01},
                        {learns: all, epochs: 3, rate: 0.003, schedule: cosine, warmup_epochs: 1,
                         optimizer: adamw, weight_decay: 0.01},
-                       {learns: all, epochs: 1, rate: 0.005, soup: true}]""",
+                       {learns: all, epochs: 2, rate: 0.005, soup: true},
+                       {learns: all, epochs: 2, rate: 0.005, soup: true}]""",
         ],
-        (1, 7, 14, 16),
+        (1, 7, 14, 16, 19, 25),
     ),
     "ours": (
         [
