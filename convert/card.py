@@ -115,7 +115,10 @@ def _members_line(parts: Parts) -> str:
         return f" The weights are the mean of {count} trainings that began alike (Wortsman et al., ICML 2022)."
     ends = (parts.training.get("history") or [{}])[-1].get("members", 1)
     if ends > 1:
-        return f" The weights are the mean of {ends} ends of phases of this training (Izmailov et al., UAI 2018)."
+        return (
+            f" The weights are the mean of {ends} states of this training: the best epoch of a phase, and the end of "
+            "each phase after it that was averaged (Izmailov et al., UAI 2018)."
+        )
     return ""
 
 

@@ -135,7 +135,7 @@ def train(
     restart: Restart = False,
     keep_cache: KeepCache = False,
 ) -> None:
-    """Train the float model by a recipe; goes on where the same command was interrupted."""
+    """Train the float model by a recipe; goes on where the same command was interrupted, and repeats nothing."""
     from convert.pipeline import run_train
 
     run_train(job_of(context, data, work), weights, restarts=restart, keeps_cache=keep_cache)
@@ -375,7 +375,7 @@ def main() -> None:
             _fail(exc.format_message(), int(exc.exit_code))
         raise
     if status == INTERRUPTED:
-        _fail("stopped; a bundle is replaced as a whole or stays as it was", INTERRUPTED)
+        _fail("stopped; every file is replaced as a whole or stays as it was", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

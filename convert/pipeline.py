@@ -64,7 +64,7 @@ def run_split(job: Job, shares: Mapping[Part, float] = SHARES) -> Split:
 
 
 def run_train(job: Job, weights: str | None, *, restarts: bool = False, keeps_cache: bool = False) -> None:
-    """Train the float model, or go on with a training that was interrupted.
+    """Train the float model, or go on with a training that was interrupted; one that is finished is not repeated.
 
     Args:
         weights: as in `find_weights`.
@@ -78,6 +78,9 @@ def run_train(job: Job, weights: str | None, *, restarts: bool = False, keeps_ca
     root = class_root(job.data)
     check_data(root, split)
     need("keras", os.environ.get("KERAS_BACKEND", "tensorflow"))
+    if not restarts and _is_trained(job, split, found):
+        job.say(f"{job.work.float_model} is trained by this recipe on these photographs; --restart trains it anew")
+        return
     from convert.train import forget_training, train, training_key
 
     origin = started(job.work, split, found, inherited_weights(recipe.origin))
@@ -95,7 +98,7 @@ def _is_trained(job: Job, split: Split, weights: str | None) -> bool:
     if not job.work.training.is_file():
         return False
     from convert.checkpoint import load_progress
-    from convert.train import training_code, training_key
+    from convert.train import training_key
 
     key = training_key(split, job.recipe or load_recipe(), weights)
     if load_progress(job.work.checkpoint, key) is not None:
@@ -105,8 +108,7 @@ def _is_trained(job: Job, split: Split, weights: str | None) -> bool:
         check_training(job.work, split, report, class_root(job.data))
     except ConfigError:
         return False
-    same = (report.get("key"), report.get("code")) == (key, training_code())
-    return same and report["settings"]["residue"] == list(job.settings.residue)
+    return report.get("key") == key and report["settings"]["residue"] == list(job.settings.residue)
 
 
 def run_soup(job: Job, folders: Sequence[Path]) -> None:
@@ -131,7 +133,7 @@ def run_soup(job: Job, folders: Sequence[Path]) -> None:
             write_text(job.work.folder / name.name, name.read_text(encoding="utf-8"))
     began = {name: report.get(name) for name in ("weights", "teacher_sha256", "start_sha256")}
     # The mean is no training of its own: what the members went through stands with each of them.
-    report = {name: value for name, value in report.items() if name not in ("key", "code", "history", "gaps")}
+    report = {name: value for name, value in report.items() if name not in ("key", "history", "gaps")}
     record = {**report, "command": job.command, **trained(job.work, split, None), **began, "members": members}
     record["train_s"] = sum(int(member["train_s"] or 0) for member in members)
     write_text(job.work.training, json.dumps(record, indent=1) + "\n")
@@ -266,13 +268,10 @@ def run_all(
 ) -> Bundle:
     """Everything, from photographs to the bundle; a training that is finished is not begun again."""
     class_folders(class_root(job.data))
-    found = first_weights(job, weights)
+    first_weights(job, weights)
     need("keras", "tensorflow")
-    split = run_split(job, shares)
-    if not restarts and _is_trained(job, split, found):
-        job.say(f"{job.work.float_model} is trained by this recipe on these photographs; --restart trains it anew")
-    else:
-        run_train(job, weights, restarts=restarts, keeps_cache=keeps_cache)
+    run_split(job, shares)
+    run_train(job, weights, restarts=restarts, keeps_cache=keeps_cache)
     run_quantize(job, name, version, qat, allow_undelegated=allow_undelegated)
     run_evaluate(job, None)
     return run_package(job, output)

@@ -5,6 +5,7 @@ toys, tools, faces. A cut-out (a PNG or WebP with transparency) is laid on a dra
 any other photograph is shown as it is.
 """
 
+import logging
 import math
 import zlib
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from edge.render import Placed, Sprite, Tray
 
 __all__ = ["Strangers", "describe", "find_strangers", "measure_strangers", "stranger_frame"]
 
+_log = logging.getLogger(__name__)
 SIDE_PX = (200.0, 420.0)
 """Longest side of a cut-out on the tray, as of the renderer's items."""
 CLEAR = 0.02
@@ -81,7 +83,8 @@ def measure_strangers(strangers: Strangers, bundle: Bundle, residue: Sequence[st
             key = (seed, zlib.crc32(f"{kind}/{path.name}".encode("utf-8", "surrogateescape")))
             try:
                 frame = stranger_frame(path.read_bytes(), np.random.default_rng(key))
-            except (OSError, UnreadableError):
+            except (OSError, UnreadableError) as exc:
+                _log.warning("%s is left out: %s", path, exc)
                 unreadable += 1
                 continue
             raw[kind].append(classifier.logits(frame))
@@ -125,7 +128,7 @@ def describe(found: dict[str, Any]) -> str:
     """One line of what `measure_strangers` found."""
     kinds = ", ".join(f"{kind} {row['sold']:.1%} of {row['n']}" for kind, row in found["kinds"].items())
     text = f"sold as recyclable: {found['all']['sold']:.1%} of {found['all']['n']} ({kinds})"
-    return text + (f"; {found['unreadable']} files show nothing" if found["unreadable"] else "")
+    return text + (f"; files that show nothing: {found['unreadable']}" if found["unreadable"] else "")
 
 
 def _turned(bgra: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

@@ -233,7 +233,7 @@ def stranger_lines(found: dict[str, Any]) -> list[str]:
     head = ("no waste", "n", "rejected", "sold as recyclable", "sold without the energy's limit")
     names = ("rejected", "sold", "sold_without_limit")
     rows = {**found["kinds"], "**all**": found["all"]}
-    left_out = ["", f"{found['unreadable']} files show nothing and are left out."] if found["unreadable"] else []
+    left_out = ["", f"Files that show nothing and are left out: {found['unreadable']}."] if found["unreadable"] else []
     return [
         "",
         "Photographs of what is no waste, int8, as the device takes them:",

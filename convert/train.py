@@ -30,7 +30,7 @@ from convert.recipe import BACKBONES, Recipe
 from convert.settings import Settings, Workspace
 from edge.errors import ConfigError
 
-__all__ = ["TRAINERS", "forget_training", "train", "training_code", "training_key"]
+__all__ = ["TRAINERS", "forget_training", "train", "training_key"]
 
 TRAINERS = tuple(
     f"convert.{name}"
@@ -70,11 +70,10 @@ def train(
 
     settings = recipe.settings(residue)
     # Before the training, which is long: the files may be others when it ends.
-    learned_from, code = _hashes(recipe), training_code()
-    key = training_key(split, recipe, weights)
+    learned_from, key = _hashes(recipe), training_key(split, recipe, weights)
     if restarts:
         work.checkpoint.unlink(missing_ok=True)
-    progress = load_progress(work.checkpoint, f"{key}-{code}")
+    progress = load_progress(work.checkpoint, key)
     keras.utils.set_random_seed(recipe.seed)
     teacher = None
     if recipe.distill is not None:
@@ -105,7 +104,7 @@ def train(
         cache=cache,
         say=say,
         teacher=teacher,
-        save_to=(work.checkpoint, f"{key}-{code}"),
+        save_to=(work.checkpoint, key),
         progress=progress,
     )
     try:
@@ -136,7 +135,6 @@ def train(
         "history": history,
         "gaps": gaps(history),
         "train_s": round(fit.progress.trained_s),
-        "code": code,
     }
 
 
@@ -148,7 +146,7 @@ def forget_training(work: Workspace, split: Split, recipe: Recipe, *, keeps_cach
 
 
 def training_key(split: Split, recipe: Recipe, weights: str | None) -> str:
-    """What must be the same for a training to go on: recipe, split, photographs, weights, drawing code. Hexadecimal."""
+    """What must be the same for a training to go on: recipe, split, photographs, weights and code. Hexadecimal."""
     is_file = weights is not None and Path(weights).is_file()
     parts = [
         recipe.model_dump(mode="json"),
@@ -157,13 +155,9 @@ def training_key(split: Split, recipe: Recipe, weights: str | None) -> str:
         sha256_of(Path(weights)) if is_file and weights is not None else weights,
         drawing_key(split, recipe.settings()),
         _hashes(recipe),
+        sources_digest(TRAINERS),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def training_code() -> str:
-    """Of the code that decides, besides the drawing, what comes of a training. 16 hexadecimal digits."""
-    return sources_digest(TRAINERS)
 
 
 def _wide(recipe: Recipe, work: Workspace) -> Any:

@@ -20,7 +20,7 @@ from convert.quantize import load_float, quantize, representative_pictures, tens
 from convert.recipe import Recipe, changed
 from convert.scores import binary_scores, label_scores, softmax
 from convert.settings import Workspace
-from convert.train import forget_training, train, training_code, training_key
+from convert.train import forget_training, train, training_key
 from edge.classify.interpreters import open_interpreter
 from edge.errors import ConfigError
 from edge.preprocess import Preprocessor
@@ -110,7 +110,7 @@ def _model(data: Path, split: Split, recipe: Recipe, folder: Path, say: Say, res
     finished = folder / f"{recipe.network.width:g}-{side_px}.tflite"
     record = finished.with_suffix(".json")
     code = sources_digest(("convert.fold", "convert.equalize", "convert.quantize"))
-    key = "-".join((training_key(split, recipe, None), training_code(), code))
+    key = "-".join((training_key(split, recipe, None), code))
     if finished.is_file() and record.is_file() and json.loads(record.read_text(encoding="utf-8")) == {"key": key}:
         say(f"{finished.name} is there")
         return finished.read_bytes()

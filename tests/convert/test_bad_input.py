@@ -168,7 +168,7 @@ def test_no_room_while_splitting_leaves_the_old_split(photos: Path, call: Callab
 )
 def test_ctrl_c_while_packaging_leaves_a_whole_bundle(ready: Path, module: str, name: str) -> None:
     done = run(ready, *PACKAGE, patch=STOP_IN.format(module=module, name=name))
-    assert_refused(done, "stopped; a bundle is replaced as a whole or stays as it was", INTERRUPTED)
+    assert_refused(done, "stopped; every file is replaced as a whole or stays as it was", INTERRUPTED)
     assert load_bundle(ready / "out" / "tiny").manifest.version == ("1" if name == "exchange" else "0")
     assert [path.name for path in (ready / "out").iterdir()] == ["tiny"]
 

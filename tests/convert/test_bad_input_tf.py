@@ -41,7 +41,7 @@ from convert.cli import main
 PLACE = ["--data", "data", "--work", "work"]
 WORDS = {{
     "split": ["split", *PLACE],
-    "train": {train!r},
+    "train": [*{train!r}, "--restart"],
     "quantize": ["quantize", *PLACE, "--name", "tiny", "--qat", "off", "--allow-undelegated"],
     "evaluate": ["evaluate", *PLACE, "--no-corruptions"],
 }}
@@ -153,7 +153,7 @@ def test_ctrl_c_from_outside_stops_the_training_and_keeps_the_old_record(
             if "epoch 2/400" in line:
                 process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 130, lines
-    assert lines[-1] == "edge-convert: stopped; a bundle is replaced as a whole or stays as it was\n"
+    assert lines[-1] == "edge-convert: stopped; every file is replaced as a whole or stays as it was\n"
     assert not any("epoch 400/400" in line for line in lines)
     assert (folder / "work" / "training.json").read_bytes() == before
     assert not list((folder / "work").glob(".partial*"))

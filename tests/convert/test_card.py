@@ -83,7 +83,7 @@ def test_a_mean_of_weights_is_told(make: Callable[..., str]) -> None:
     weights = {"file": "notop.h5", "sha256": "ab"}
     once, thrice = [{"photos_f1": 0.5}], [{"photos_f1": 0.5}, {"soup": "mean", "members": 3}]
     assert "mean of" not in make(weights=weights, training={"history": once})
-    assert "the mean of 3 ends of phases of this training" in make(weights=weights, training={"history": thrice})
+    assert "the mean of 3 states of this training" in make(weights=weights, training={"history": thrice})
     together = [{"history": once}, {"history": thrice}]
     assert "the mean of 2 trainings that began alike" in make(weights=weights, training={"members": together})
 

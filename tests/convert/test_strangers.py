@@ -99,7 +99,7 @@ def test_what_is_sold_is_counted_by_kind(bundle: Callable[[Thresholds], Bundle],
     assert found["all"] == {"n": 5, "rejected": 0.0, "sold_without_limit": 1.0, "sold": 1.0}
     assert found["unreadable"] == 1
     assert describe(found) == (
-        "sold as recyclable: 100.0% of 5 (cats 100.0% of 2, toys 100.0% of 3); 1 files show nothing"
+        "sold as recyclable: 100.0% of 5 (cats 100.0% of 2, toys 100.0% of 3); files that show nothing: 1"
     )
 
     found = measure_strangers(find_strangers(folders), nothing_held_back, nothing_held_back.labels, 1)
@@ -109,7 +109,7 @@ def test_what_is_sold_is_counted_by_kind(bundle: Callable[[Thresholds], Bundle],
     found = measure_strangers(find_strangers(folders), all_rejected, RESIDUE, 1)
     assert found["all"] == {"n": 5, "rejected": 1.0, "sold_without_limit": 1.0, "sold": 0.0}
     assert "| cats | 2 | 100.0% | 0.0% | 100.0% |" in stranger_lines(found)
-    assert stranger_lines(found)[-1] == "1 files show nothing and are left out."
+    assert stranger_lines(found)[-1] == "Files that show nothing and are left out: 1."
 
 
 @pytest.mark.parametrize(
