@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from convert.risk import LEVELS, RiskTarget, Sent, allowed_levels, choose_level, level_report
 from convert.risk import describe as describe_risk
-from convert.scores import device_routes, softmax
+from convert.scores import device_routes, negative_log_likelihood, softmax
 from edge.bundle import Thresholds
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "describe",
     "energies",
     "energy_limit",
-    "negative_log_likelihood",
     "seen",
     "shares_sold",
     "temperature",
@@ -137,12 +136,6 @@ def describe(report: dict[str, Any]) -> str:
         f"{text}, and {found['rejected']:.1%} of {found['n']} drawn pictures of no waste (AUROC {found['auroc']:.3f}); "
         f"{found['sold']:.1%} of them still count as recyclable, {found['sold_without_limit']:.1%} without it."
     )
-
-
-def negative_log_likelihood(logits: _Floats, targets: npt.NDArray[Any], at: float) -> float:
-    """Mean surprise, in nats, of (N, labels) real logits at a temperature."""
-    chosen = softmax(logits, at)[np.arange(len(targets)), targets]
-    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
 def seen(photographs: _Floats, bent: _Floats, targets: npt.NDArray[np.int64]) -> tuple[_Floats, npt.NDArray[np.int64]]:

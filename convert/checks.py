@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from convert.dataset import Split
 from convert.pictures import Example, augmented, plain, rendered_examples
-from convert.scores import confusion, macro_f1
+from convert.scores import confusion, macro_f1, negative_log_likelihood
 from convert.settings import Settings
 
 __all__ = ["as_line", "checks_of", "figures", "merit"]
@@ -44,10 +44,8 @@ def figures(name: str, logits: npt.NDArray[np.float64], targets: npt.NDArray[np.
         targets: (N,) index of the true label.
     """
     table = confusion(targets, logits.argmax(1), logits.shape[1])
-    shifted = logits - logits.max(1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
     return {
-        f"{name}_loss": round(float(-log_p[np.arange(len(log_p)), targets].mean()), 4),
+        f"{name}_loss": round(negative_log_likelihood(logits, targets, 1.0), 4),
         f"{name}_accuracy": round(float(np.trace(table) / table.sum()), 4),
         f"{name}_f1": round(macro_f1(table), 4),
     }

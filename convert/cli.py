@@ -135,7 +135,7 @@ def train(
     restart: Restart = False,
     keep_cache: KeepCache = False,
 ) -> None:
-    """Train the float model by a recipe; goes on where the same command was interrupted, and repeats nothing."""
+    """Train the float model by a recipe; goes on where it was interrupted, and does not repeat what is finished."""
     from convert.pipeline import run_train
 
     run_train(job_of(context, data, work), weights, restarts=restart, keeps_cache=keep_cache)

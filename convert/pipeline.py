@@ -78,13 +78,13 @@ def run_train(job: Job, weights: str | None, *, restarts: bool = False, keeps_ca
     root = class_root(job.data)
     check_data(root, split)
     need("keras", os.environ.get("KERAS_BACKEND", "tensorflow"))
-    if not restarts and _is_trained(job, split, found):
-        job.say(f"{job.work.float_model} is trained by this recipe on these photographs; --restart trains it anew")
-        return
     from convert.train import forget_training, train, training_key
 
-    origin = started(job.work, split, found, inherited_weights(recipe.origin))
     key = training_key(split, recipe, found)
+    if not restarts and _is_trained(job, split, key):
+        job.say(f"{job.work.float_model} is trained by this recipe on these photographs; --restart trains it anew")
+        return
+    origin = started(job.work, split, found, inherited_weights(recipe.origin))
     residue = job.settings.residue
     report = train(root, split, recipe, found, job.work, job.say, residue=residue, restarts=restarts)
     after = {"float_sha256": sha256_of(job.work.float_model), "key": key}
@@ -93,14 +93,12 @@ def run_train(job: Job, weights: str | None, *, restarts: bool = False, keeps_ca
     forget_training(job.work, split, recipe, keeps_cache=keeps_cache)
 
 
-def _is_trained(job: Job, split: Split, weights: str | None) -> bool:
-    """True if the work folder holds the finished float model of this very training."""
+def _is_trained(job: Job, split: Split, key: str) -> bool:
+    """True if the work folder holds the finished float model of this very training, by its `training_key`."""
     if not job.work.training.is_file():
         return False
     from convert.checkpoint import load_progress
-    from convert.train import training_key
 
-    key = training_key(split, job.recipe or load_recipe(), weights)
     if load_progress(job.work.checkpoint, key) is not None:
         return False  # it is being trained again
     try:
@@ -268,7 +266,7 @@ def run_all(
 ) -> Bundle:
     """Everything, from photographs to the bundle; a training that is finished is not begun again."""
     class_folders(class_root(job.data))
-    first_weights(job, weights)
+    first_weights(job, weights)  # before the split is written
     need("keras", "tensorflow")
     run_split(job, shares)
     run_train(job, weights, restarts=restarts, keeps_cache=keeps_cache)

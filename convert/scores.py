@@ -18,6 +18,7 @@ __all__ = [
     "device_scores",
     "label_scores",
     "macro_f1",
+    "negative_log_likelihood",
     "rates",
     "ratio",
     "residue_mass",
@@ -32,6 +33,12 @@ def softmax(logits: _Float, temperature: float) -> _Float:
     scaled = logits / temperature
     weight = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(weight / weight.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def negative_log_likelihood(logits: _Float, targets: npt.NDArray[Any], at: float) -> float:
+    """Log loss: mean surprise, in nats, of (N, labels) real logits at a temperature."""
+    chosen = softmax(logits, at)[np.arange(len(targets)), targets]
+    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
 def confusion(truth: npt.NDArray[Any], guess: npt.NDArray[Any], labels: int) -> npt.NDArray[np.int64]:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convert.calibrate import negative_log_likelihood
 from convert.dataset import Split
 from convert.files import sha256_of
 from convert.network import to_real
 from convert.pictures import augmented, chunks, plain
 from convert.provenance import check_float, read_step, trainings_in
 from convert.quantize import load_float
+from convert.scores import negative_log_likelihood
 from convert.settings import Settings, Workspace
 from edge.errors import ConfigError
 

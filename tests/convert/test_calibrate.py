@@ -15,12 +15,11 @@ from convert.calibrate import (
     describe,
     energies,
     energy_limit,
-    negative_log_likelihood,
     shares_sold,
     temperature,
 )
 from convert.risk import LEVELS, RiskTarget
-from convert.scores import softmax
+from convert.scores import negative_log_likelihood, softmax
 from edge.bundle import Thresholds
 
 LABELS = ("glass", "paper", "trash")

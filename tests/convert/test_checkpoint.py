@@ -205,7 +205,7 @@ def test_whatever_draws_is_part_of_the_key() -> None:
                 assert names <= known | SILENT, f"{module.__name__} draws with {names - known}"
 
 
-BYSTANDERS = {"files", "cache", "checkpoint", "curves", "provenance", "quantize", "recipe", "settings", "calibrate"}
+BYSTANDERS = {"files", "cache", "checkpoint", "curves", "provenance", "quantize", "recipe", "settings"}
 """Imported by what trains, without a say in what comes of it, or part of the key themselves."""
 
 

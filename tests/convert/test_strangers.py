@@ -84,7 +84,9 @@ def test_a_damaged_file_is_no_stranger() -> None:
         stranger_frame(cut_out()[:60], np.random.default_rng(1))
 
 
-def test_what_is_sold_is_counted_by_kind(bundle: Callable[[Thresholds], Bundle], tmp_path: Path) -> None:
+def test_what_is_sold_is_counted_by_kind(
+    bundle: Callable[[Thresholds], Bundle], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for place, kind in enumerate(("cats", "toys")):
         (tmp_path / kind / "below").mkdir(parents=True)
         for number in range(2 + place):
@@ -98,6 +100,7 @@ def test_what_is_sold_is_counted_by_kind(bundle: Callable[[Thresholds], Bundle],
     assert {kind: shares["n"] for kind, shares in found["kinds"].items()} == {"cats": 2, "toys": 3}
     assert found["all"] == {"n": 5, "rejected": 0.0, "sold_without_limit": 1.0, "sold": 1.0}
     assert found["unreadable"] == 1
+    assert "cats/half.png is left out: " in caplog.text
     assert describe(found) == (
         "sold as recyclable: 100.0% of 5 (cats 100.0% of 2, toys 100.0% of 3); files that show nothing: 1"
     )
