@@ -13,7 +13,7 @@ import numpy.typing as npt
 from convert.files import replacing
 from edge.errors import ConfigError
 
-__all__ = ["Progress", "fits", "load_progress", "save_progress"]
+__all__ = ["Progress", "fits", "load_progress", "recipe_of", "save_progress"]
 
 Arrays = list[npt.NDArray[Any]]
 _LISTS = ("weights", "others", "optimizer", "average", "best", "soup")
@@ -53,14 +53,25 @@ class Progress:
     members: int = 0
 
 
-def save_progress(path: Path, key: str, progress: Progress) -> None:
-    """Write it; `key` says of which training."""
+def save_progress(path: Path, key: str, recipe: dict[str, Any], progress: Progress) -> None:
+    """Write it; `key` says of which training, `recipe` is what its recipe records."""
     plain = {name: getattr(progress, name) for name in Progress.__slots__ if name not in _LISTS}
     lists = {name: getattr(progress, name) for name in _LISTS}
-    plain["key"], plain["lengths"] = key, {name: len(values) for name, values in lists.items()}
+    plain["key"], plain["recipe"] = key, recipe
+    plain["lengths"] = {name: len(values) for name, values in lists.items()}
     arrays = {f"{name}-{place}": value for name, values in lists.items() for place, value in enumerate(values)}
     with replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, plain=np.array(json.dumps(plain)), **arrays)
+
+
+def recipe_of(path: Path) -> dict[str, Any] | None:
+    """What the recipe of an unfinished training recorded; None where there is none, or it is damaged or of old."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            found: dict[str, Any] = json.loads(str(archive["plain"]))["recipe"]
+            return found
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def load_progress(path: Path, key: str) -> Progress | None:
@@ -75,6 +86,7 @@ def load_progress(path: Path, key: str) -> Progress | None:
             plain = json.loads(str(archive["plain"]))
             if plain.pop("key") != key:
                 return None
+            plain.pop("recipe")
             lengths = plain.pop("lengths")
             lists = {name: [archive[f"{name}-{place}"] for place in range(lengths[name])] for name in _LISTS}
         return Progress(**plain, **lists)

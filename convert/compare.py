@@ -91,7 +91,7 @@ def compare(
             if pair is not None
         },
         "device": {which: _device(is_residue, one, residue) for which, one in zip("ab", asked, strict=True)},
-        "flips": _flipped(shown, guesses, of_labels, routes),
+        "flips": _flipped(shown, guesses, of_labels, routes, sent),
         "time": time_ratio(*(answer.times_s for answer in answers)),
         "manifest": changes(*bundles),
         "notes": [*notes, *_notes(bundles, pictures)],
@@ -149,9 +149,9 @@ def _ask(
         for turn in (0, 1) if len(shown) % 2 else (1, 0):
             predictions[turn].append(classifiers[turn].classify(image))
     if not shown:
-        raise ConfigError(f"none of the {len(pictures.all)} {pictures.title} can be decoded; check the folder")
+        raise ConfigError(f"none of the {len(pictures.all)} {pictures.title} can be read; check the folder")
     if unreadable:
-        notes.append(f"left out, for they cannot be decoded: {', '.join(unreadable)}")
+        notes.append(f"left out, for they cannot be read: {', '.join(unreadable)}")
     return shown, [
         _Answers(
             np.array([one.probabilities for one in of_bundle]),
@@ -200,15 +200,16 @@ def _mcnemar(pair: Pair) -> dict[str, Any]:
 
 
 def _flipped(
-    shown: Sequence[Picture], guesses: Sequence[Sequence[str]], labels: Pair | None, routes: Pair
+    shown: Sequence[Picture], guesses: Sequence[Sequence[str]], labels: Pair | None, routes: Pair, sent: Pair
 ) -> list[dict[str, Any]]:
-    """Pictures that the two name, or send, differently; what became wrong first."""
+    """Pictures that the two name, route, or send by their thresholds, differently; what became wrong first."""
     found = []
     for place, picture in enumerate(shown):
         routed = int(routes.first[place]), int(routes.second[place])
         named = guesses[0][place], guesses[1][place]
-        is_routed_alike = routed[0] == routed[1]
-        if is_routed_alike and (labels is None or named[0] == named[1]):
+        taken = int(sent.first[place]), int(sent.second[place])
+        is_named_alike = labels is None or named[0] == named[1]
+        if is_named_alike and routed[0] == routed[1] and taken[0] == taken[1]:
             continue
         found.append(
             {
@@ -220,10 +221,14 @@ def _flipped(
                 "a_route": ROUTES[routed[0]],
                 "b_route": ROUTES[routed[1]],
                 "route_change": _change(routes, place),
+                "a_device_route": ROUTES[taken[0]],
+                "b_device_route": ROUTES[taken[1]],
+                "device_route_change": _change(sent, place),
             }
         )
     order = {"right to wrong": 0, "wrong to right": 1, "wrong to wrong": 2, None: 3}
-    found.sort(key=lambda row: (order[row["label_change"] or row["route_change"]], row["file"]))
+    kinds = ("label_change", "route_change", "device_route_change")
+    found.sort(key=lambda row: (min(order[row[kind]] for kind in kinds), row["file"]))
     return found
 
 

@@ -88,7 +88,8 @@ def _flip_lines(result: dict[str, Any]) -> list[str]:
     if not flips:
         return ["", "No picture flipped."]
     rows = [
-        f"| {row['file']} | {row['true']} | {row['a']} | {row['b']} | {row['label_change'] or '–'} | {_route(row)} |"
+        f"| {row['file']} | {row['true']} | {row['a']} | {row['b']} | {row['label_change'] or '–'} "
+        f"| {_route(row, '')} | {_route(row, 'device_')} |"
         for row in flips[:SHOWN]
     ]
     rest = [] if len(flips) <= SHOWN else ["", f"{len(flips) - SHOWN} more; --json lists all."]
@@ -96,17 +97,16 @@ def _flip_lines(result: dict[str, Any]) -> list[str]:
         "",
         f"{len(flips)} pictures flipped:",
         "",
-        "| picture | true | A | B | label | route |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| picture | true | A | B | label | route | route by thresholds |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
         *rows,
         *rest,
     ]
 
 
-def _route(row: dict[str, Any]) -> str:
-    if row["route_change"] is None:
-        return "the same"
-    return f"{row['a_route']} to {row['b_route']} ({row['route_change']})"
+def _route(row: dict[str, Any], which: str) -> str:
+    change = row[f"{which}route_change"]
+    return "the same" if change is None else f"{row[f'a_{which}route']} to {row[f'b_{which}route']} ({change})"
 
 
 def _change_lines(changed: dict[str, dict[str, Any]]) -> list[str]:

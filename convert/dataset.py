@@ -18,7 +18,7 @@ from typing import Any
 from convert.dealing import PARTS, SHARES, Part, deal
 from convert.files import write_text
 from convert.grouping import RULE, Merge, find_merges, groups_of
-from convert.photographs import SUFFIXES, UnreadableError, decode, files_of
+from convert.photographs import FOREIGN, SUFFIXES, UnreadableError, check_name, decode, files_of, read
 from convert.similar import Looks, looks_of
 from edge.errors import ConfigError
 from edge.preprocess import fit_frame
@@ -40,8 +40,8 @@ __all__ = [
 TRASHNET = "trashnet"
 DEFAULT_RATIOS = tuple(100 * share for share in SHARES.values())
 SCHEMA = 1
-FOREIGN = frozenset({".tif", ".tiff", ".heic", ".heif", ".avif", ".gif", ".jxl", ".dng", ".cr2", ".nef", ".arw"})
-"""Endings of photographs that are not read."""
+SHOWN = 20
+"""Skipped files that the warning names."""
 PART_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Split:
         labels: class names, sorted; their order is the order of the model's outputs.
         digest: SHA-256 over the sorted names and the files' hashes.
         photos: sorted by file.
-        skipped: files that could not be decoded.
+        skipped: files that could not be decoded, or are of a format that is not read.
         rule: in words, how groups were formed and dealt out.
         ratios: shares of train, val and test in percent.
         merges: what joined groups, so that a person can check it.
@@ -149,11 +149,13 @@ def make_split(root: Path, seed: int, shares: Mapping[Part, float] = SHARES) -> 
                 f"class folder {root / label} holds only {', '.join(sorted(endings))} files, which are not read; "
                 "convert them to JPEG or PNG, or move the folder elsewhere"
             )
+        skipped.update({f"{label}/{path.name}": "this format is not read" for path in files_of(root / label, FOREIGN)})
         if label not in files.values():
             raise ConfigError(f"class folder {root / label} holds no readable photograph; fill it or remove it")
     if skipped:
-        reasons = ", ".join(f"{name} ({reason})" for name, reason in skipped.items())
-        _log.warning("%d files cannot be read and are skipped: %s", len(skipped), reasons)
+        reasons = ", ".join(f"{name} ({reason})" for name, reason in list(skipped.items())[:SHOWN])
+        more = f", and {len(skipped) - SHOWN} more; `edge-convert doctor` names all" if len(skipped) > SHOWN else ""
+        _log.warning("%d files cannot be read and are skipped: %s%s", len(skipped), reasons, more)
     merges = find_merges(list(files), looks)
     groups = groups_of(list(files), merges)
     parts = deal(root, files, groups, seed, shares)
@@ -181,9 +183,12 @@ def check_data(root: Path, split: Split) -> None:
 def class_folders(root: Path) -> list[str]:
     """Names of the folders below `root` that hold photographs or nothing, sorted; those that are not read count, too.
 
-    Raises: ConfigError if they are the parts of a split.
+    Raises: ConfigError if they are the parts of a split, or a name is not valid UTF-8.
     """
-    found = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and _is_class(entry))
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and _is_class(entry))
+    for folder in folders:
+        check_name(folder)
+    found = [folder.name for folder in folders]
     if found and {name.lower() for name in found} <= PART_NAMES:
         raise ConfigError(
             f"{root} holds the parts of a split ({', '.join(found)}), expected class folders; put each class of all "
@@ -195,7 +200,7 @@ def class_folders(root: Path) -> list[str]:
 def _photographs(root: Path, label: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of every file of a class that looks like a photograph, sorted."""
     for path in files_of(root / label):
-        yield f"{label}/{path.name}", path.read_bytes()
+        yield f"{label}/{path.name}", read(path)
 
 
 def _digest_line(name: str, content: bytes) -> bytes:

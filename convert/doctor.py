@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from convert.dataset import class_folders
 from convert.mislabelled import Suspicion, by_colours, by_model
-from convert.photographs import SUFFIXES, UnreadableError, decode
+from convert.photographs import SUFFIXES, UnreadableError, check_name, decode, printable, read
 from convert.quiet import overheard
 from convert.similar import FLAT, Looks, find_pairs, looks_of
 from edge.errors import ConfigError
@@ -28,7 +28,7 @@ Kind = Literal[
     "mislabelled",
 ]
 REMEDIES: dict[Kind, str] = {
-    "unreadable": "get the file again, or remove it; `split` skips it",
+    "unreadable": "get the file again, or remove it; `split` skips what gives no picture",
     "damaged": "look at it, and get it again if a part is spoilt; `split` takes it as it is",
     "no photograph": "convert it to JPEG or PNG, or remove it; it is not looked at",
     "tiny": "replace it by a larger photograph: a model would learn its blur",
@@ -97,16 +97,19 @@ def examine(root: Path, bundle_folder: Path | None = None) -> Examination:
     entries = [(label, path) for label in labels for path in sorted((root / label).iterdir())]
     with overheard() as complaints:
         for label, path in entries:
-            name = f"{label}/{path.name}"
+            name = f"{label}/{printable(path.name)}"
             if path.suffix.lower() not in SUFFIXES or not path.is_file():
                 if not path.name.startswith("."):
-                    what = f"suffix {path.suffix or 'none'}" if path.is_file() else "no file that can be opened"
+                    what = (
+                        f"suffix {printable(path.suffix) or 'none'}" if path.is_file() else "no file that can be opened"
+                    )
                     findings.append(Finding(name, "no photograph", what))
                 continue
             complaints()
             try:
-                image = decode(path.read_bytes())
-            except UnreadableError as exc:
+                check_name(path)
+                image = decode(read(path))
+            except (ConfigError, UnreadableError) as exc:
                 findings.append(Finding(name, "unreadable", str(exc)))
                 continue
             spoilt = [line for line in complaints().splitlines() if not HARMLESS.search(line)]

@@ -116,10 +116,10 @@ class Fit:
             progress.average, progress.steps = average.values, average.steps
             progress.optimizer, progress.others = read(model.optimizer.variables), read(others)
             self._save()
-            left_s = (time.monotonic() - began_s) / done * (phase.epochs - progress.epoch)
+            left = self._time_left(number, (time.monotonic() - began_s) / done)
             self._say(
                 f"phase {number + 1}/{len(self._recipe.phases)}, epoch {progress.epoch}/{phase.epochs}: "
-                f"loss {np.mean(losses):.3f}, {as_line(found)}, {left_s / 60:.1f} min left in this phase"
+                f"loss {np.mean(losses):.3f}, {as_line(found)}, {left}"
             )
         if self._is_patience_over(phase):
             self._say(f"no better epoch in {self._recipe.patience}: the phase ends early")
@@ -128,6 +128,15 @@ class Fit:
             self._stir(number, part)
         progress.optimizer, progress.average, progress.steps = [], [], 0
         self._cache.forget(f"features-{number}-")
+
+    def _time_left(self, number: int, epoch_s: float) -> str:
+        """Of the phase, and of the training where all that follows learns the same layers and so takes as long."""
+        phase, later = self._recipe.phases[number], self._recipe.phases[number + 1 :]
+        left = phase.epochs - self.progress.epoch
+        text = f"{left * epoch_s / 60:.1f} min left in this phase"
+        if not later or any(one.learns != phase.learns for one in later):
+            return text
+        return f"{text}, {(left + sum(one.epochs for one in later)) * epoch_s / 60:.0f} min in all"
 
     def _begin(self, phase: Phase) -> None:
         """Set aside what a phase with `soup: true` is averaged with in the end: what the phases before came to."""
@@ -258,7 +267,8 @@ class Fit:
     def _save(self) -> None:
         self.progress.weights = self._network.whole.get_weights()
         self.progress.trained_s = time.monotonic() - self._begun_s
-        save_progress(*self._save_to, self.progress)
+        path, key = self._save_to
+        save_progress(path, key, self._recipe.record(), self.progress)
         self.is_saved = True
 
 

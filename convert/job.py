@@ -49,6 +49,8 @@ def _claim(context: typer.Context, work: Path) -> None:
         context.with_resource(claimed(work))
         if "data" in context.params:
             check_room(work, "--work")
+        if context.command.name in ("quantize", "build"):
+            refuse_foreign(Workspace(work).candidate, MANIFEST_NAME, "--work, or move it away")
     output = context.params.get("output")
     if output is not None:
         refuse_foreign(output, MANIFEST_NAME, "--output")

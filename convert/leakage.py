@@ -1,5 +1,6 @@
 """Whether a split leaks: which photographs that measure a model show what the model learnt from."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,8 +9,10 @@ from typing import Any, Literal
 from convert.dealing import PARTS, Part
 from convert.grouping import neighbours
 from convert.part_lists import Listed
-from convert.photographs import UnreadableError, decode
+from convert.photographs import UnreadableError, decode, read
+from convert.risk import lower_limit
 from convert.similar import ALIKE, Looks, Union, alike, find_pairs, looks_of
+from edge.errors import ConfigError
 
 __all__ = ["Leak", "Leakage", "find_leakage", "leakage_markdown"]
 
@@ -20,6 +23,8 @@ GRAVE, SLIGHT = 0.25, 0.02
 """Shares of affected photographs from which a figure says little, and up to which it says nearly all."""
 EXAMPLE = 0.95
 """A reported accuracy, to say what the affected photographs may do to it."""
+CONFIDENCE = 0.95
+"""Of the limit for a figure that was reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,9 @@ class Leakage:
         affected: photographs of `measured` that show what another part shows, by kind; one counts for its gravest.
         val_affected: photographs of `val` that show what `train` shows; choices made on them flatter too.
         numbers: photographs of `measured` with a neighbouring number in another part, whatever they look like.
+        doubtful: affected ones and these, each counted once.
         untrained: labels that `measured` has and `train` has not.
-        unread: files that give no picture.
+        unread: files that give no picture and were not compared.
     """
 
     photographs: dict[str, int]
@@ -61,13 +67,14 @@ class Leakage:
     affected: dict[str, int]
     val_affected: int
     numbers: int
+    doubtful: int
     untrained: tuple[str, ...]
     unread: tuple[str, ...]
 
     @property
     def is_clean(self) -> bool:
-        """True if nothing leaks, and the training part has every label that is measured."""
-        return not self.leaks and not self.untrained
+        """True if nothing leaks, all was compared, and the training part has every label that is measured."""
+        return not self.leaks and not self.untrained and not self.unread
 
     @property
     def share(self) -> float:
@@ -81,10 +88,50 @@ class Leakage:
                 f"{', '.join(self.untrained)}: in the {self.measured} part, but not in train. A model cannot know what "
                 "it was never shown; a figure on such photographs means nothing."
             )
-            return f"{text} {self._leakage()}" if self.leaks else text
+            return f"{text} {self._leakage()}" if self.leaks or self.unread else text
         return self._leakage()
 
+    def worth(self, reported: float) -> str:
+        """What an accuracy that somebody reported for this split shows of new photographs.
+
+        What repeats is taken for right whatever the model can do, so that all errors are among the others; what these
+        show is bounded from below by Clopper and Pearson (Biometrika 26, 1934), as if each showed another object.
+
+        Args:
+            reported: 0 to 1.
+        """
+        if self.unread:
+            return (
+                f"What the reported {reported:.1%} shows is not known while {len(self.unread)} files are not compared."
+            )
+        n, repeated = self.photographs[self.measured], sum(self.affected.values())
+        new, alone = n - repeated, n - self.doubtful
+        seen = "training or validation" if self.measured == "test" else "training"
+        head = f"The reported {reported:.1%} of {n} {self.measured} photographs: {repeated} repeat what {seen} saw"
+        if not new:
+            return f"{head}; it measures memory."
+        errors = math.ceil((1 - reported) * n - 1e-9)
+        text = f"{head} and prove nothing. "
+        if alone:
+            text += (
+                f"The {alone} that neither repeat anything nor have a neighbouring number elsewhere show, if they have "
+                f"as many of the {errors} errors as fit, at least {_least(alone, errors):.1%}"
+            )
+        if alone and alone < new:
+            text += f"; all {new} that repeat nothing, {_least(new, errors):.1%}"
+        if not alone:
+            text += (
+                f"The other {new} have a neighbouring number elsewhere and may show the same objects; if none does and "
+                f"they have as many of the {errors} errors as fit, they show at least {_least(new, errors):.1%}"
+            )
+        return f"{text} (one-sided {CONFIDENCE:.0%} limit, as if each showed another object and no repeat was missed)."
+
     def _leakage(self) -> str:
+        if self.unread:
+            return f"Not known: {len(self.unread)} files could not be compared. Of the others: {self._of_compared()}"
+        return self._of_compared()
+
+    def _of_compared(self) -> str:
         if not self.leaks:
             return (
                 f"No {self.measured} photograph was found that shows what another part shows: a figure on it measures "
@@ -104,8 +151,15 @@ class Leakage:
             return f"{text}; a figure on it says little: {worth}."
         return f"{text}; a figure on it is {'nearly' if self.share < SLIGHT else 'roughly'} what it says: {worth}."
 
-    def to_json(self) -> dict[str, Any]:
-        return {"is_clean": self.is_clean, "share": round(self.share, 4), "verdict": self.verdict(), **asdict(self)}
+    def to_json(self, reported: float | None = None) -> dict[str, Any]:
+        about = {} if reported is None else {"reported": reported, "worth": self.worth(reported)}
+        head = {"is_clean": self.is_clean, "share": round(self.share, 4), "verdict": self.verdict(), **about}
+        return {**head, **asdict(self)}
+
+
+def _least(n: int, errors: int) -> float:
+    """Lower limit of the accuracy where n photographs have as many of the errors as fit."""
+    return lower_limit(max(0, n - errors), n, CONFIDENCE)
 
 
 def find_leakage(photos: Sequence[Listed]) -> Leakage:
@@ -126,18 +180,20 @@ def find_leakage(photos: Sequence[Listed]) -> Leakage:
             leak = Leak(partner.name, photo.name, (partner.part, photo.part), kind, partner.label != photo.label)
             found.setdefault(photo.name, leak)
     counts = Counter(photo.part for photo in kept)
-    measured: Part = "test" if counts["test"] else "val"
+    measured: Part = "test" if any(photo.part == "test" for photo in photos) else "val"
     affected = Counter(leak.kind for leak in found.values() if leak.parts[1] == measured)
     in_train = {photo.label for photo in kept if photo.part == "train"}
     names = [_plain(photo) for photo in kept]
     near = {p for pair in neighbours(names) for p in pair if kept[pair[0]].part != kept[pair[1]].part}
+    numbered = {kept[place].name for place in near if kept[place].part == measured}
     return Leakage(
         photographs={part: counts[part] for part in PARTS},
         measured=measured,
         leaks=tuple(sorted(found.values(), key=lambda leak: (KINDS.index(leak.kind), leak.second))),
         affected={kind: affected[kind] for kind in KINDS},
         val_affected=sum(leak.parts == ("train", "val") for leak in found.values()),
-        numbers=sum(kept[place].part == measured for place in near),
+        numbers=len(numbered),
+        doubtful=len(numbered | {leak.second for leak in found.values() if leak.parts[1] == measured}),
         untrained=tuple(sorted({photo.label for photo in kept if photo.part == measured} - in_train)),
         unread=tuple(unread),
     )
@@ -147,9 +203,9 @@ def _read(photos: Sequence[Listed]) -> tuple[list[Listed], list[Looks], list[str
     kept, looks, unread = [], [], []
     for photo in photos:
         try:
-            looks.append(looks_of(decode(photo.path.read_bytes())))
+            looks.append(looks_of(decode(read(photo.path))))
             kept.append(photo)
-        except UnreadableError as exc:
+        except (ConfigError, UnreadableError) as exc:
             unread.append(f"{photo.name} ({exc})")
     return kept, looks, unread
 
@@ -192,14 +248,15 @@ def _across(kept: Sequence[Listed], links: Sequence[tuple[int, int]]) -> list[tu
     return found
 
 
-def leakage_markdown(leakage: Leakage) -> str:
-    """The finding for people."""
+def leakage_markdown(leakage: Leakage, reported: float | None = None) -> str:
+    """The finding for people, and what an accuracy that was `reported` (0 to 1) is worth."""
     parts = ", ".join(f"{part} {count}" for part, count in leakage.photographs.items())
     lines = [
         "# Leakage",
         "",
         leakage.verdict(),
         "",
+        *([] if reported is None else [leakage.worth(reported), ""]),
         f"Photographs: {parts}.",
         "",
         "| found | photographs |",
@@ -211,7 +268,8 @@ def leakage_markdown(leakage: Leakage) -> str:
     if leakage.untrained:
         lines += [f"Classes without a training photograph: {', '.join(leakage.untrained)}.", ""]
     if leakage.unread:
-        lines += [f"Not compared, for they give no picture: {', '.join(leakage.unread)}.", ""]
+        more = f", and {len(leakage.unread) - SHOWN} more (--json lists all)" if len(leakage.unread) > SHOWN else ""
+        lines += [f"Not compared, for they give no picture: {', '.join(leakage.unread[:SHOWN])}{more}.", ""]
     for leak in leakage.leaks[:SHOWN]:
         label = ", labels differ" if leak.is_across_classes else ""
         lines.append(f"- {leak.parts[1]} {leak.second} = {leak.parts[0]} {leak.first} ({leak.kind}{label})")

@@ -91,7 +91,12 @@ Changes = Annotated[
     ),
 ]
 RecipeSeed = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Instead of the recipe's: decides the pictures and the training.")
+    int | None,
+    typer.Option(
+        "--seed",
+        min=0,
+        help="Instead of the recipe's: decides the pictures and the training, and with `build` the split.",
+    ),
 ]
 Ratios = Annotated[str, typer.Option("--ratios", help="Shares of train, val and test.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Train anew, whatever lies in the work folder.")]

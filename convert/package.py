@@ -74,16 +74,17 @@ class Parts:
     metrics: dict[str, Any]
 
 
-def write_bundle(folder: Path, parts: Parts, card: str | None) -> Bundle:
+def write_bundle(folder: Path, parts: Parts, card: str | None, option: str = "--output") -> Bundle:
     """Write, check and only then move a bundle to `folder`, replacing what was there.
 
     Args:
         card: text of CARD.md.
+        option: that names the folder on the command line.
     Returns: the bundle, read back from `folder`.
     Raises: BundleError if what was written would be refused by a device; `folder` is then as it was.
         ConfigError if `folder` holds something that is no bundle, or cannot be written.
     """
-    with replacing_folder(folder, MANIFEST_NAME, "--output") as draft:
+    with replacing_folder(folder, MANIFEST_NAME, option) as draft:
         _write_files(draft, parts, card)
         TfliteClassifier(load_bundle(draft), runtime="litert", threads=1)
     return load_bundle(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.dealing import PARTS, Part
-from convert.photographs import files_of
+from convert.photographs import FOREIGN, SUFFIXES, check_name, files_of
 from edge.errors import ConfigError
 
 __all__ = ["Listed", "read_parts"]
@@ -70,14 +70,16 @@ def read_parts(path: Path, roots: Iterable[Path]) -> list[Listed]:
 
 
 def _of_folder(folder: Path) -> list[Listed]:
-    return [
-        Listed(file.relative_to(folder).as_posix(), file, label.name, _NAMES[part.name.lower()])
-        for part in sorted(folder.iterdir())
-        if part.is_dir() and part.name.lower() in _NAMES
-        for label in sorted(part.iterdir())
-        if label.is_dir()
-        for file in files_of(label)
-    ]
+    """Photographs of a format that is not read are among them, so that they are told as not compared."""
+    found = []
+    for part in sorted(entry for entry in folder.iterdir() if entry.is_dir() and entry.name.lower() in _NAMES):
+        for label in sorted(entry for entry in part.iterdir() if entry.is_dir()):
+            check_name(label)
+            found += [
+                Listed(file.relative_to(folder).as_posix(), file, label.name, _NAMES[part.name.lower()])
+                for file in files_of(label, SUFFIXES | FOREIGN)
+            ]
+    return found
 
 
 def _of_list(path: Path, roots: list[Path]) -> list[Listed]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from convert.choices import Which
 from convert.dataset import Split, check_data, class_root, load_photo, load_split, make_split
 from convert.grouping import group_of
-from convert.photographs import UnreadableError, decode, files_of
+from convert.photographs import FOREIGN, SUFFIXES, UnreadableError, decode, files_of
 from edge.errors import ConfigError
 from edge.preprocess import fit_frame
 from edge.records import BgrImage
@@ -24,7 +24,7 @@ class Picture:
         file: name, relative to its folder.
         label: its class folder.
         group: photographs of one group may show one object.
-        read: gives (H, W, 3) uint8 BGR, or None if it cannot be decoded.
+        read: gives (H, W, 3) uint8 BGR, or None if it cannot be read or decoded.
     """
 
     file: str
@@ -81,7 +81,7 @@ def from_folder(folder: Path) -> Pictures:
         raise ConfigError(f"{folder} is no folder; pass --images a folder that holds one folder a class")
     found = []
     for label in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        for path in files_of(label):
+        for path in files_of(label, SUFFIXES | FOREIGN):
             file = f"{label.name}/{path.name}"
             found.append(Picture(file, label.name, group_of(file), partial(_read, path)))
     if not found:
@@ -92,5 +92,5 @@ def from_folder(folder: Path) -> Pictures:
 def _read(path: Path) -> BgrImage | None:
     try:
         return fit_frame(decode(path.read_bytes()))
-    except UnreadableError:
+    except (OSError, UnreadableError):
         return None

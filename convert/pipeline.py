@@ -84,6 +84,8 @@ def run_train(job: Job, weights: str | None, *, restarts: bool = False, keeps_ca
     if not restarts and _is_trained(job, split, key):
         job.say(f"{job.work.float_model} is trained by this recipe on these photographs; --restart trains it anew")
         return
+    if not restarts:
+        _refuse_other(job.work, recipe)
     origin = started(job.work, split, found, inherited_weights(recipe.origin))
     residue = job.settings.residue
     report = train(root, split, recipe, found, job.work, job.say, residue=residue, restarts=restarts)
@@ -107,6 +109,32 @@ def _is_trained(job: Job, split: Split, key: str) -> bool:
     except ConfigError:
         return False
     return report.get("key") == key and report["settings"]["residue"] == list(job.settings.residue)
+
+
+def _refuse_other(work: Workspace, recipe: Recipe) -> None:
+    """Raises: ConfigError if the work folder holds hours of another recipe, which would be lost."""
+    from convert.checkpoint import recipe_of
+
+    unfinished = recipe_of(work.checkpoint)
+    if unfinished is not None and not recipe.is_recorded_as(unfinished):
+        raise ConfigError(
+            f"{work.folder} holds an unfinished training of {_called(unfinished, recipe)}; finish it, pass another "
+            "--work, or give it up with --restart"
+        )
+    try:
+        finished = read_step(work.training, "train").get("recipe")
+    except ConfigError:
+        return
+    if unfinished is None and finished is not None and not recipe.is_recorded_as(finished):
+        raise ConfigError(
+            f"{work.folder} holds the finished training of {_called(finished, recipe)}; pass another --work, or "
+            "replace it with --restart"
+        )
+
+
+def _called(record: Any, recipe: Recipe) -> str:
+    name = record.get("name") if isinstance(record, dict) else None
+    return f"recipe {name} with other values" if name == recipe.name else f"recipe {name or 'unknown'}"
 
 
 def run_soup(job: Job, folders: Sequence[Path]) -> None:
@@ -149,12 +177,12 @@ def run_quantize(job: Job, name: str, version: str, qat: str = "auto", *, allow_
     check_training(job.work, split, report, root)
     need("keras", "tensorflow")
     from convert.package import Parts, candidate_parts, package_versions, write_bundle
-    from convert.quantization import best_int8, write_account
+    from convert.quantization import account_of, best_int8, write_account
     from convert.quantize import describe, load_float
 
     float_model = load_float(job.work.float_model)
     chosen = best_int8(float_model, job.data, split, settings, qat, job.say, allow_undelegated=allow_undelegated)
-    write_account(chosen, float_model, split, settings, job.work.folder, job.say)
+    account = account_of(chosen, float_model, split, settings, job.say)
     model = describe(chosen.model, name, version, split, settings)
     report["quantization"] = chosen.record
     parts = Parts(
@@ -179,7 +207,9 @@ def run_quantize(job: Job, name: str, version: str, qat: str = "auto", *, allow_
     with tempfile.TemporaryDirectory() as elsewhere:
         draft = write_bundle(Path(elsewhere) / name, parts, None)
         calibrated = candidate_parts(draft, **_calibrated(job, split, settings, draft))
-    bundle = write_bundle(job.work.candidate, calibrated, None)
+    # Both in the end, when nothing that takes long can be stopped any more; the account says of which candidate it is.
+    bundle = write_bundle(job.work.candidate, calibrated, None, "--work")
+    write_account(account, job.work.folder, bundle.id.sha256)
     manifest = bundle.manifest
     job.say(
         f"int8 model: {len(bundle.model) / 1e6:.2f} MB, temperature {manifest.temperature}, confidence at least "
@@ -268,6 +298,8 @@ def run_all(
     class_folders(class_root(job.data))
     first_weights(job, weights)  # before the split is written
     need("keras", "tensorflow")
+    if not restarts:
+        _refuse_other(job.work, job.recipe or load_recipe())  # before its split is replaced
     run_split(job, shares)
     run_train(job, weights, restarts=restarts, keeps_cache=keeps_cache)
     run_quantize(job, name, version, qat, allow_undelegated=allow_undelegated)

@@ -30,7 +30,7 @@ from convert.scores import softmax
 from convert.settings import Settings
 from edge.errors import BundleError
 
-__all__ = ["LOSS_LIMIT_POINTS", "Quantized", "best_int8", "check_graph", "write_account"]
+__all__ = ["LOSS_LIMIT_POINTS", "Account", "Quantized", "account_of", "best_int8", "check_graph", "write_account"]
 
 LOSS_LIMIT_POINTS = 0.3
 """Loss of accuracy by quantization, in percentage points, above which the network is tuned for int8."""
@@ -91,6 +91,21 @@ class Quantized:
     source: Any
     checks: Checks
     record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What quantization cost.
+
+    Attributes:
+        models: TFLite files by number format.
+        fields: what `quantization.json` holds.
+        text: what `quantization.md` holds.
+    """
+
+    models: dict[str, bytes]
+    fields: dict[str, Any]
+    text: str
 
 
 def best_int8(
@@ -187,36 +202,43 @@ def check_graph(model: bytes, say: Say, *, allow_undelegated: bool) -> dict[str,
     return {"operators": dict(sorted(kinds.items())), "unfolded": unfolded, "undelegated": split_why}
 
 
-def write_account(
-    chosen: Quantized, float_model: Any, split: Split, settings: Settings, folder: Path, say: Say
-) -> dict[str, Any]:
-    """Write `variants/*.tflite`, `quantization.json` and `quantization.md` into the work folder.
+def account_of(chosen: Quantized, float_model: Any, split: Split, settings: Settings, say: Say) -> Account:
+    """Compare int8 with the other formats, and find the layers that lose most. Writes nothing.
 
     Args:
         float_model: the trained Keras model, for the formats that int8 is compared with.
-        folder: the work folder.
-    Returns: what `quantization.json` holds.
     """
     checks = chosen.checks
     models = {"int8": chosen.model, **{name: convert_format(float_model, name) for name in FORMATS}}
-    for name, model in models.items():
-        with replacing(folder / "variants" / f"{name}.tflite") as partial:
-            partial.write_bytes(model)
     rows = compare_formats(models, checks.float_logits, checks.pictures, checks.targets, split.labels, settings.residue)
     twin = models["float32"] if chosen.source is float_model else convert_format(chosen.source, "float32")
     step = max(1, len(checks.pictures) // LAYER_PICTURES)
     layers = layer_errors.layer_errors(twin, chosen.model, checks.pictures[::step][:LAYER_PICTURES])
-    account = {
+    fields = {
         **chosen.record,
         "formats": formats.as_json(rows),
         "layers_n": len(checks.pictures[::step][:LAYER_PICTURES]),
         "layers": layer_errors.as_json(layers),
     }
-    write_text(folder / "quantization.json", json.dumps(account, indent=1) + "\n")
-    write_text(folder / "quantization.md", _markdown(account, rows, layers))
     worst = ", ".join(f"{entry.layer} {entry.logits_db:.0f} dB" for entry in layers[:3])
     say(f"layers that lose most: {worst} (signal to noise of the logits with that layer alone in int8)")
-    return account
+    return Account(models, fields, _markdown(fields, rows, layers))
+
+
+def write_account(account: Account, folder: Path, candidate_sha256: str) -> None:
+    """Write `variants/*.tflite`, `quantization.json` and `quantization.md` into the work folder.
+
+    Args:
+        candidate_sha256: of the bundle's model that it is about; variants/int8.tflite is the same without metadata.
+    """
+    for name, model in account.models.items():
+        with replacing(folder / "variants" / f"{name}.tflite") as partial:
+            partial.write_bytes(model)
+    write_text(
+        folder / "quantization.json",
+        json.dumps({"candidate_sha256": candidate_sha256, **account.fields}, indent=1) + "\n",
+    )
+    write_text(folder / "quantization.md", account.text)
 
 
 def _checks(float_model: Any, root: Path, split: Split, settings: Settings) -> Checks:

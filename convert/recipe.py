@@ -204,6 +204,22 @@ class Recipe(_Section):
             return Path(self.start)
         return None if self.distill is None else Path(self.distill.teacher)
 
+    def record(self) -> dict[str, Any]:
+        """For JSON. Of the models that are learned from only the file's name: where it lay is this machine's own."""
+        fields = self.model_dump(mode="json")
+        if self.distill is not None:
+            fields["distill"]["teacher"] = Path(self.distill.teacher).name
+        if self.start is not None:
+            fields["start"] = Path(self.start).name
+        return fields
+
+    def is_recorded_as(self, record: Any) -> bool:
+        """True if `record` gave this one; what it does not say, as of an older version, has its default."""
+        try:
+            return Recipe.model_validate(record).record() == self.record()
+        except ValueError:
+            return False
+
     def settings(self, residue: Sequence[str] = ("trash",)) -> Settings:
         """What the later steps need of it."""
         pictures = self.pictures

@@ -2,11 +2,12 @@
 
 import json
 import logging
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from convert.evaluate import Evaluation
-from convert.files import write_text
+from convert.files import sync, write_text
 from convert.plots import has_matplotlib, plot
 from convert.settings import Workspace
 from convert.tables import markdown
@@ -27,16 +28,20 @@ def save_results(work: Workspace, metrics: dict[str, Any], found: Evaluation) ->
         found: gives the predictions, a line of `predictions.jsonl` a picture, and what the plots need.
     Returns: the plots; without matplotlib there are none, and old ones are removed, for they would show other figures.
     """
-    lines = "".join(json.dumps(row) + "\n" for row in found.rows)
-    write_text(work.folder / PREDICTIONS_NAME, lines)
     folder = work.folder / PLOTS_NAME
-    for old in sorted(folder.glob("*.png")):
+    folder.mkdir(parents=True, exist_ok=True)
+    # Drawing takes seconds; what stays is replaced afterwards, so that a stop leaves the earlier evaluation as it was.
+    with tempfile.TemporaryDirectory(prefix=f".{PLOTS_NAME}-", dir=work.folder) as draft:
+        drawn = []
+        if has_matplotlib():
+            drawn = plot(Path(draft), metrics, found.answers.get("test"))
+        else:
+            _log.warning("matplotlib is not installed: no plots are drawn; install the `convert` extra to have them")
+        write_text(work.folder / PREDICTIONS_NAME, "".join(json.dumps(row) + "\n" for row in found.rows))
+        plots = [path.replace(folder / path.name) for path in drawn]
+    for old in set(folder.glob("*.png")) - set(plots):
         old.unlink()
-    plots = []
-    if has_matplotlib():
-        plots = plot(folder, metrics, found.answers.get("test"))
-    else:
-        _log.warning("matplotlib is not installed: no plots are drawn; install the `convert` extra to have them")
+    sync(folder)
     write_text(work.metrics.with_suffix(".md"), markdown(metrics))
     write_text(work.metrics, json.dumps(metrics, indent=1) + "\n")
     return plots

@@ -14,7 +14,7 @@ from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.errors import ConfigError
 from edge.policy import VotePolicy, decide
-from edge.records import BgrImage, Prediction
+from edge.records import Prediction
 
 __all__ = ["measure_scenes"]
 
@@ -39,17 +39,14 @@ def measure_scenes(folder: Path, split: Split, bundle: Bundle, residue: Sequence
     result: dict[str, Any] = {}
     for path in sorted(folder.glob("*.mp4")):
         rows = []
-        for item, frames in _items(path):
-            if item["label"] not in bundle.labels or not frames:
-                continue
-            votes = [classifier.classify(frame) for frame in frames]
+        for item, votes in _votes(path, classifier):
             p = np.array([vote.probabilities for vote in votes])
             is_residue = item["label"] in residue
             rows.append(
                 {
                     "part": part_of.get(f"{item['label']}/{item['file']}", "unknown"),
                     "file": item["file"],
-                    "frames": len(frames),
+                    "frames": len(votes),
                     "label_right": int((p.argmax(1) == bundle.labels.index(item["label"])).sum()),
                     "route_right": int(((p[:, columns].sum(1) > 0.5) == is_residue).sum()),
                     "item_right": _route(votes, policy) == BINS[is_residue],
@@ -66,11 +63,19 @@ def measure_scenes(folder: Path, split: Split, bundle: Bundle, residue: Sequence
     return result
 
 
-def _items(path: Path) -> list[tuple[dict[str, Any], list[BgrImage]]]:
+def _votes(path: Path, classifier: TfliteClassifier) -> list[tuple[dict[str, Any], list[Prediction]]]:
+    """What the classifier says of every frame of every item at rest; items of unknown labels are left out.
+
+    Frames are classified as they are read: a minute of video would take a gigabyte.
+    """
     try:
         script = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         fps = float(script["fps"])
-        spans = [(item, (item["t_rest_s"] + REST_MARGIN_S) * fps, item["t_out_s"] * fps) for item in script["items"]]
+        spans = [
+            (item, (item["t_rest_s"] + REST_MARGIN_S) * fps, item["t_out_s"] * fps)
+            for item in script["items"]
+            if item["label"] in classifier.labels
+        ]
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise ConfigError(
             f"{path.with_suffix('.json')} does not describe {path.name} ({exc!r}); fetch both again"
@@ -78,18 +83,22 @@ def _items(path: Path) -> list[tuple[dict[str, Any], list[BgrImage]]]:
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise ConfigError(f"{path} does not open as a video; fetch it again")
-    found: list[tuple[dict[str, Any], list[BgrImage]]] = [(item, []) for item, _, _ in spans]
-    index = 0
-    while True:
-        is_read, frame = video.read()
-        if not is_read:
-            break
-        for (_, frames), (_, start, stop) in zip(found, spans, strict=True):
-            if start <= index < stop:
-                frames.append(np.asarray(frame, dtype=np.uint8))
-        index += 1
-    video.release()
-    return found
+    found: list[tuple[dict[str, Any], list[Prediction]]] = [(item, []) for item, _, _ in spans]
+    index = -1
+    try:
+        while True:
+            is_read, frame = video.read()
+            index += 1
+            if not is_read:
+                break
+            shown = [votes for (_, votes), (_, start, stop) in zip(found, spans, strict=True) if start <= index < stop]
+            if shown:
+                vote = classifier.classify(np.asarray(frame, dtype=np.uint8))
+                for votes in shown:
+                    votes.append(vote)
+    finally:
+        video.release()
+    return [(item, votes) for item, votes in found if votes]
 
 
 def _policy(bundle: Bundle, residue: Sequence[str]) -> VotePolicy:

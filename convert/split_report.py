@@ -99,4 +99,11 @@ def _left(split: Split) -> list[str]:
 def _skipped(split: Split) -> list[str]:
     if not split.skipped:
         return []
-    return ["## Skipped", "", "These files give no picture:", "", *(f"- {file}" for file in split.skipped), ""]
+    return [
+        "## Skipped",
+        "",
+        "These files give no picture, or are of a format that is not read:",
+        "",
+        *(f"- {file}" for file in split.skipped),
+        "",
+    ]

@@ -58,6 +58,11 @@ def need(*modules: str) -> None:
     if "tensorflow" in modules and backend != "tensorflow":
         raise ConfigError(f"KERAS_BACKEND is {backend}, but only `train` works with it; conversion needs tensorflow")
     for module in modules:
+        if importlib.util.find_spec(module) is None and module == backend != "tensorflow":
+            raise ConfigError(
+                f"KERAS_BACKEND is {backend}, which is not installed; run `pip install {module}` in the environment of "
+                "edge-convert, or leave KERAS_BACKEND out"
+            )
         if importlib.util.find_spec(module) is None:
             raise ConfigError(
                 f"{module} is not installed in this environment; run `make setup-convert`, then "

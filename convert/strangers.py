@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from convert.calibrate import shares_sold
 from convert.outlier_scenes import HEIGHT_PX, WIDTH_PX, light
-from convert.photographs import SUFFIXES, UnreadableError, decode, opacity
+from convert.photographs import FOREIGN, SUFFIXES, UnreadableError, decode, opacity
 from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.errors import ConfigError
@@ -53,7 +53,9 @@ def find_strangers(folders: Sequence[Path]) -> Strangers:
             raise ConfigError(f"{folder} is no folder; pass --strangers a folder of photographs of what is no waste")
         if kind in found:
             raise ConfigError(f"two folders of strangers are called {kind}; pass --strangers the one that holds both")
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        paths = sorted(
+            path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES | FOREIGN and path.is_file()
+        )
         if not paths:
             raise ConfigError(
                 f"{folder} holds no photographs ({', '.join(sorted(SUFFIXES))}); pass --strangers another"
@@ -109,7 +111,7 @@ def stranger_frame(content: bytes, rng: np.random.Generator) -> BgrImage:
     Raises: UnreadableError if it gives no picture, or nothing in it is opaque.
     """
     image, share = decode(content), opacity(content)
-    if share is None or share.shape != image.shape[:2] or float((share < SOLID).mean()) < CLEAR:
+    if share is None or float((share < SOLID).mean()) < CLEAR:
         return fit_frame(image)
     rows, columns = (np.flatnonzero((share >= SOLID).any(axis=axis)) for axis in (1, 0))
     if not len(rows):

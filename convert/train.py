@@ -91,7 +91,7 @@ def train(
             "little; pass --weights FILE"
         )
     if progress is None and work.checkpoint.is_file():
-        say("the unfinished training in the work folder is of another recipe, data, weights or code: beginning anew")
+        say("the unfinished training in the work folder is of other photographs, weights or code: beginning anew")
     weight = _weights_of_classes(root, split, recipe, settings)
     cache = ArrayCache(work.cache, drawing_key(split, settings), settings.side_px)
     fit = Fit(
@@ -119,14 +119,8 @@ def train(
     with replacing(work.float_model) as partial:
         network.whole.save(partial)
     draw_curves(history, recipe.name, work.curves, say)
-    described = recipe.model_dump(mode="json")
-    if recipe.distill is not None:
-        # Where it lay is this machine's own; the hash says which it was.
-        described["distill"]["teacher"] = Path(recipe.distill.teacher).name
-    if recipe.start is not None:
-        described["start"] = Path(recipe.start).name
     return {
-        "recipe": described,
+        "recipe": recipe.record(),
         **learned_from,
         "settings": asdict(settings),
         "backend": keras.backend.backend(),

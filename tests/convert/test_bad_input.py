@@ -221,6 +221,7 @@ def test_a_claim_leaves_nothing_that_it_made_unless_it_is_used(tmp_path: Path) -
         (("package", "--work", "work", "--output", "file/tiny"), "file is a file, expected a folder"),
         (("package", "--work", "work", "--output", "foreign"), "foreign holds files but no manifest.json"),
         (("build", "--data", "data", "--work", "work", "--output", "foreign"), "foreign holds files"),
+        (("quantize", "--data", "data", "--work", "foreign"), "candidate holds files but no manifest.json"),
         (("export", "--work", "file", "--format", "keras", "--output", "x"), "file is a file, expected a folder"),
     ],
 )
@@ -230,6 +231,8 @@ def test_what_lies_in_the_way_is_named_and_kept(
     (ready / "file").write_text("precious")
     (ready / "foreign").mkdir()
     (ready / "foreign" / "holiday.jpg").write_bytes(b"precious")
+    (ready / "foreign" / "candidate").mkdir()
+    (ready / "foreign" / "candidate" / "notes.txt").write_text("precious")
     before = tree(ready)
     assert_refused(call(*words), message)
     assert tree(ready) == before

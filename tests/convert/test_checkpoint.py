@@ -12,7 +12,7 @@ import pytest
 
 import convert.cache
 from convert.cache import DRAWERS, ArrayCache, drawing_key, write_array
-from convert.checkpoint import Progress, load_progress, save_progress
+from convert.checkpoint import Progress, load_progress, recipe_of, save_progress
 from convert.curves import draw_curves, gaps
 from convert.dataset import Photo, Split
 from convert.pictures import Example
@@ -21,6 +21,7 @@ from convert.train import TRAINERS, training_key
 from edge.errors import ConfigError
 
 SIDE = 8
+RECIPE = load_recipe().record()
 
 
 def progress() -> Progress:
@@ -36,7 +37,7 @@ def progress() -> Progress:
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
-    save_progress(tmp_path / "state.npz", "key", progress())
+    save_progress(tmp_path / "state.npz", "key", RECIPE, progress())
     found = load_progress(tmp_path / "state.npz", "key")
     assert found is not None
     assert (found.phase, found.epoch, found.history, found.steps) == (1, 3, progress().history, 7)
@@ -47,14 +48,23 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_state_of_another_training_is_not_taken(tmp_path: Path) -> None:
-    save_progress(tmp_path / "state.npz", "key", progress())
+    save_progress(tmp_path / "state.npz", "key", RECIPE, progress())
     assert load_progress(tmp_path / "state.npz", "other") is None
     assert load_progress(tmp_path / "none.npz", "key") is None
 
 
+def test_a_state_says_of_which_recipe_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    assert recipe_of(path) is None
+    save_progress(path, "key", RECIPE, progress())
+    assert recipe_of(path) == RECIPE
+    path.write_bytes(path.read_bytes()[:100])
+    assert recipe_of(path) is None
+
+
 def test_a_damaged_state_is_refused_with_a_way_out(tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
-    save_progress(path, "key", progress())
+    save_progress(path, "key", RECIPE, progress())
     content = path.read_bytes()
     for damaged in (content[:100], b"", b"PK" + b"x" * 50):
         path.write_bytes(damaged)
@@ -63,7 +73,7 @@ def test_a_damaged_state_is_refused_with_a_way_out(tmp_path: Path) -> None:
 
 
 def test_an_initial_state_survives_its_infinity(tmp_path: Path) -> None:
-    save_progress(tmp_path / "state.npz", "key", Progress())
+    save_progress(tmp_path / "state.npz", "key", RECIPE, Progress())
     found = load_progress(tmp_path / "state.npz", "key")
     assert found is not None
     assert found.best_merit == float("-inf")

@@ -1,6 +1,8 @@
 """The split: blocks stay whole, the same files give the same split, and bad folders are named."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -154,6 +156,42 @@ def test_photographs_that_are_not_read_do_not_vanish(photographs: Path, names: t
         (photographs / "metal" / name).write_bytes(b"")
     with pytest.raises(ConfigError, match=rf"class folder .*metal holds only {said} files, which are not read"):
         make_split(photographs, 1)
+
+
+def test_photographs_of_a_format_that_is_not_read_are_skipped_by_name(
+    photographs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = make_split(photographs, 7)
+    for number in range(30):
+        (photographs / "paper" / f"{number:02d}.HEIC").write_bytes(b"")
+    split = make_split(photographs, 7)
+    assert split.skipped == tuple(f"paper/{number:02d}.HEIC" for number in range(30))
+    assert (split.photos, split.digest) == (plain.photos, plain.digest)
+    assert "30 files cannot be read and are skipped: paper/00.HEIC (this format is not read)" in caplog.text
+    assert "and 10 more" in caplog.text
+    check_data(photographs, split)
+
+
+def test_a_class_whose_name_is_no_text_is_an_error_in_one_sentence(photographs: Path) -> None:
+    try:
+        (photographs / os.fsdecode(b"gl\xe4ser")).mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with pytest.raises(ConfigError, match="rename the folder"):
+        make_split(photographs, 7)
+
+
+def test_a_file_that_may_not_be_read_is_named(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_bytes = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "paper3.png":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ConfigError, match=r"paper3.png \(Permission denied\); make it readable or remove it"):
+        make_split(photographs, 7)
 
 
 def test_the_parts_of_a_split_are_no_classes(tmp_path: Path) -> None:

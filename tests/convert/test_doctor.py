@@ -1,5 +1,6 @@
 """The doctor names what is wrong with photographs, each with a remedy, and finds nothing in good ones."""
 
+import errno
 import json
 import os
 import subprocess
@@ -78,6 +79,36 @@ def test_every_fault_is_named(photographs: Path) -> None:
     assert "- glass/half.jpg: truncated" in report
     assert "- glass/spoilt.jpg: Corrupt JPEG data" in report
     assert "- paper/wrong.jpg: identical to glass/0.jpg" in report
+
+
+def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_bytes = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name in ("1.jpg", "2.jpg"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    found = examine(photographs)
+    assert {(finding.file, finding.kind) for finding in found.findings} == {
+        ("glass/2.jpg", "unreadable"),
+        ("paper/1.jpg", "unreadable"),
+    }
+    assert "Permission denied" in found.findings[0].detail
+    assert found.photographs == {"glass": 3, "paper": 3}
+
+
+def test_a_name_that_is_no_text_is_listed_in_letters_that_can_be_printed(photographs: Path) -> None:
+    try:
+        (photographs / "glass" / os.fsdecode(b"jar\xff.jpg")).write_bytes(b"x")
+        (photographs / "glass" / os.fsdecode(b"foto.m\xfcll")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    report = findings_markdown(examine(photographs))
+    assert r"- glass/jar\udcff.jpg: the name of 'jar\udcff.jpg'" in report
+    assert r"- glass/foto.m\udcfcll: suffix .m\udcfcll" in report
+    report.encode("utf-8")
 
 
 def coloured(label: str, number: int) -> BgrImage:

@@ -73,6 +73,71 @@ def test_a_test_part_that_is_the_training_part_says_nothing(tmp_path: Path) -> N
     assert "says nothing about new photographs" in found.verdict()
 
 
+@pytest.mark.parametrize(
+    ("copies", "reported", "said"),
+    [
+        # 0.05 ** (1 / 10), the limit of 10 right of 10; and of 9 of 10.
+        (0, 1.0, "0 repeat what training or validation saw and prove nothing. The 10 that neither"),
+        (0, 1.0, "as many of the 0 errors as fit, at least 74.1%"),
+        (0, 0.9, "as many of the 1 errors as fit, at least 60.6%"),
+        (0, 0.95, "as many of the 1 errors as fit, at least 60.6%"),  # half an error is one
+        (30, 1.0, "40 test photographs: 30 repeat what training or validation saw and prove nothing. The 10 that"),
+        (30, 0.5, "as many of the 20 errors as fit, at least 0.0%"),
+    ],
+)
+def test_a_reported_figure_is_worth_what_new_photographs_show(
+    folder: Path, copies: int, reported: float, said: str
+) -> None:
+    for number in range(copies):
+        save_photo(folder / "test" / "glass" / f"copy{1000 * number}.jpg", draw_object(2 * (number % 12)))
+    found = check(folder)
+    assert said in found.worth(reported)
+    assert found.worth(reported) in leakage_markdown(found, reported)
+    assert found.to_json(reported)["worth"] == found.worth(reported)
+
+
+def test_a_reported_figure_of_copies_alone_is_worth_nothing(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        for seed in range(4):
+            save_photo(tmp_path / part / "glass" / f"{seed}.jpg", draw_object(seed))
+    text = check(tmp_path).worth(1.0)
+    assert text == "The reported 100.0% of 4 val photographs: 4 repeat what training saw; it measures memory."
+
+
+def test_photographs_with_a_neighbour_elsewhere_are_set_apart(folder: Path) -> None:
+    for number in range(5):
+        save_photo(folder / "train" / "glass" / f"jar{1000 * number}.jpg", draw_object(600 + number))
+        save_photo(folder / "test" / "glass" / f"jar{1000 * number + 1}.jpg", draw_object(700 + number))
+    save_photo(folder / "test" / "glass" / "again.jpg", draw_object(0))
+    found = check(folder)
+    assert (found.numbers, sum(found.affected.values()), found.doubtful) == (5, 1, 6)
+    assert "The 10 that neither" in found.worth(1.0)
+    assert "at least 74.1%; all 15 that repeat nothing, 81.9% (one-sided" in found.worth(1.0)
+    for file in (folder / "test").rglob("*00.jpg"):
+        file.unlink()
+    text = check(folder).worth(1.0)
+    assert "The other 5 have a neighbouring number elsewhere and may show the same objects" in text
+    assert "at least 54.9% (one-sided" in text
+
+
+def test_a_reported_figure_is_worth_nothing_known_while_files_are_not_compared(folder: Path) -> None:
+    for file in (folder / "test").rglob("*.jpg"):
+        file.rename(file.with_suffix(".heic"))
+        file.with_suffix(".heic").write_bytes(b"not a picture that is read")
+    found = check(folder)
+    assert (found.measured, found.photographs["test"]) == ("test", 0)
+    assert found.worth(1.0) == "What the reported 100.0% shows is not known while 10 files are not compared."
+
+
+def test_what_cannot_be_compared_is_not_called_clean(folder: Path) -> None:
+    for seed in range(3):
+        (folder / "test" / "glass" / f"{seed}.HEIC").write_bytes(b"a photograph of training in another format")
+    found = check(folder)
+    assert not found.is_clean
+    assert found.verdict().startswith("Not known: 3 files could not be compared.")
+    assert "test/glass/0.HEIC (cannot be decoded)" in leakage_markdown(found)
+
+
 @pytest.mark.parametrize(("is_alike", "leaks"), [(True, 1), (False, 0)])
 def test_neighbouring_numbers_leak_only_if_they_look_alike(folder: Path, is_alike: bool, leaks: int) -> None:
     image = draw_object(0)
@@ -178,3 +243,7 @@ def test_the_exit_status_tells_a_leaking_split_from_a_clean_one(folder: Path) ->
     leaking = run()
     assert (leaking.returncode, json.loads(leaking.stdout)["share"]) == (2, 0.0909)
     assert leaking.stderr == ""
+    alone = [sys.executable, "-m", "convert", "split", "--reported", "100"]
+    refused = subprocess.run(alone, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--reported belongs to --check" in refused.stderr

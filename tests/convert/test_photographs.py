@@ -14,6 +14,7 @@ from edge.errors import ConfigError
 from tests.photo_rig import draw_object
 
 Image = pytest.importorskip("PIL.Image")
+ImageOps = pytest.importorskip("PIL.ImageOps")
 pytestmark = pytest.mark.convert
 
 SCENE = draw_object(1, 80, 60)
@@ -80,6 +81,43 @@ def test_exif_turns_the_photograph_upright(kind: str) -> None:
     exif[0x0112] = 6
     lying = Image.fromarray(np.ascontiguousarray(np.rot90(SCENE)[:, :, ::-1]))
     assert close(decode(encoded(lying, kind, exif=exif)), SCENE, 6)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_transparency_is_turned_with_the_colours(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    cut_out = picture("RGBA")
+    opaque = np.zeros((60, 80), np.uint8)
+    opaque[:20, :30] = 255
+    cut_out.putalpha(Image.fromarray(opaque))
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded(cut_out, "PNG", exif=exif))))
+    found = decode(encoded(cut_out, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {})))
+    wanted = np.asarray(upright)
+    is_clear = wanted[..., 3] == 0
+    assert found.shape == wanted[..., :3].shape
+    assert (found[is_clear] == GROUND).all()
+    assert (found[~is_clear] == wanted[..., 2::-1][~is_clear]).all()
+
+
+def test_an_exif_block_that_is_cut_off_turns_nothing() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    cut_out = picture("RGBA")
+    cut_out.putalpha(200)
+    content = encoded(cut_out, "PNG", exif=exif)
+    place = content.index(b"eXIf") + 4
+    assert decode(content).shape == (80, 60, 3)
+    assert decode(content[:place] + b"\xff" * 2 + content[place + 2 :]).shape == (60, 80, 3)
+
+
+def test_a_header_that_claims_too_many_pixels_is_refused() -> None:
+    content = bytearray(cv2.imencode(".jpg", SCENE)[1].tobytes())
+    height_and_width = content.index(b"\xff\xc0") + 5
+    content[height_and_width : height_and_width + 4] = (60000).to_bytes(2, "big") * 2
+    with pytest.raises(UnreadableError, match="header is damaged"):
+        decode(bytes(content))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

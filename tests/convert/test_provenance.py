@@ -13,13 +13,13 @@ import pytest
 import convert.pipeline
 import convert.train
 from convert.checkpoint import Progress, save_progress
-from convert.dataset import load_split
+from convert.dataset import Split, load_split
 from convert.files import sha256_of, write_text
 from convert.measure import run_evaluate
 from convert.package import Parts, candidate_parts, write_bundle
 from convert.pipeline import run_all, run_package, run_quantize, run_split, run_train
 from convert.provenance import inherited_weights, measured, trained
-from convert.recipe import load_recipe
+from convert.recipe import Recipe, load_recipe
 from convert.settings import Settings, Workspace
 from convert.steps import Job
 from convert.tables import markdown
@@ -190,7 +190,7 @@ def test_a_finished_training_is_not_begun_again(job: Job, monkeypatch: pytest.Mo
         patched.setattr(convert.train, "sources_digest", lambda modules: "other")
         assert trains(job), "other code may train otherwise"
     assert trains(job, restarts=True)
-    save_progress(job.work.checkpoint, key, Progress())
+    save_progress(job.work.checkpoint, key, load_recipe().record(), Progress())
     assert trains(job), "a training anew that was interrupted goes on"
     job.work.checkpoint.unlink()
     assert trains(replace(job, recipe=load_recipe("ours", ["phases.1.epochs=3"])))
@@ -200,6 +200,32 @@ def test_a_finished_training_is_not_begun_again(job: Job, monkeypatch: pytest.Mo
     new_photograph(job)
     change_json(job.work.training, float_sha256=sha256_of(job.work.float_model))
     assert trains(job)
+
+
+def test_hours_of_another_recipe_are_not_lost_unless_asked_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(convert.pipeline, "need", lambda *modules: None)
+
+    def train(root: Path, split: Split, recipe: Recipe, *given: Any, **options: Any) -> dict[str, Any]:
+        begun.append(recipe.name)
+        return {}
+
+    monkeypatch.setattr(convert.train, "train", train)
+    other = replace(job, recipe=load_recipe("cnn"))
+    change_json(job.work.training, recipe=load_recipe().record())
+    with pytest.raises(ConfigError, match=r"holds the finished training of recipe ours; pass another --work"):
+        run_train(other, "none")
+    before = job.work.split.read_bytes()
+    with pytest.raises(ConfigError, match=r"training of recipe ours with other values; pass another --work"):
+        run_all(replace(job, recipe=load_recipe("ours", seed=9)), Path("out"), "none", "tiny", "1")
+    assert job.work.split.read_bytes() == before
+    run_train(job, "none")
+    assert begun == ["ours"], "other code, photographs or weights train anew"
+    save_progress(job.work.checkpoint, "key", {"name": "fast"}, Progress())
+    with pytest.raises(ConfigError, match=r"holds an unfinished training of recipe fast; finish it"):
+        run_train(other, "none")
+    run_train(other, "none", restarts=True)
+    assert begun == ["ours", "cnn"]
 
 
 def test_a_measured_candidate_ships(job: Job, tmp_path: Path) -> None:

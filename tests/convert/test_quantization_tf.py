@@ -16,7 +16,7 @@ from convert.graph import leftovers, operators, read_tree, undelegated
 from convert.layer_errors import EXACT_DB, layer_errors, markdown, sqnr_db
 from convert.network import to_real
 from convert.qat import QatSettings, fine_tune, rounding_model
-from convert.quantization import best_int8, write_account
+from convert.quantization import account_of, best_int8, write_account
 from convert.quantize import quantize
 from convert.rendered import rendered_frame, rendered_plan
 from convert.scores import softmax
@@ -274,7 +274,9 @@ def test_from_photographs_to_the_account_of_the_loss(hard: dict[str, Any], tmp_p
     assert len([line for line in lines if line.startswith("quantization-aware epoch")]) == QatSettings().epochs
     assert (chosen.record["method"] == "post-training") == (chosen.source is hard["model"])
     assert list(chosen.record["tried"]) == ["post-training", "equalized", "quantization-aware"]
-    account = write_account(chosen, hard["model"], split, settings, tmp_path / "work", lines.append)
+    found = account_of(chosen, hard["model"], split, settings, lines.append)
+    write_account(found, tmp_path / "work", "0123")
+    account = {"candidate_sha256": "0123", **found.fields}
     assert json.loads((tmp_path / "work" / "quantization.json").read_text()) == account
     assert account["n"] == len(split.part("val")) > 0
     assert [row["name"] for row in account["formats"]] == ["int8", *FORMATS]

@@ -1,5 +1,6 @@
 """Training on tiny made pictures: every recipe runs, what learns is what shall, and an interruption costs nothing."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,20 @@ def test_the_best_of_beginning_end_and_their_mean_is_kept(
 def read_weights(folder: Path) -> list[bytes]:
     model = keras.models.load_model(folder / "float.keras", compile=False)
     return [value.tobytes() for value in model.get_weights()]
+
+
+def test_the_time_left_in_all_is_told_where_all_epochs_are_alike(root: Path, split: Split, tmp_path: Path) -> None:
+    alike = {"learns": "all", "epochs": 1, "rate": 0.001}
+    base = [*SMALL["mobilenet_v2"], *LEAST, "pictures.rendered=0", "pictures.outliers=3"]
+    recipe = load_recipe("ours", base)
+    phases = [recipe.phases[0].model_copy(update={"epochs": 1}), *[Phase(**alike)] * 2]
+    _, said = run(root, split, recipe.model_copy(update={"phases": tuple(phases)}), tmp_path)
+    left = [line for line in said if "min left" in line]
+    assert [re.sub(r"\d+(\.\d+)?", "N", line).endswith("N min left in this phase, N min in all") for line in left] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_restart_forgets_what_was_learned(root: Path, split: Split, tmp_path: Path) -> None:
