@@ -46,7 +46,7 @@ __all__ = [
 
 DEFAULT_DATA = "../shared/data"
 DEFAULT_OUTPUT = Path("models/waste-mobilenetv2")
-NAME, VERSION = "waste-mobilenetv2", "0.4.0"
+NAME, VERSION = "waste-mobilenetv2", "0.4.1"
 D = Settings()
 RISK = RiskTarget()
 

@@ -91,7 +91,7 @@ def train(
             "little; pass --weights FILE"
         )
     if progress is None and work.checkpoint.is_file():
-        say("the unfinished training in the work folder is of other photographs, weights or code: beginning anew")
+        say("the unfinished training in the work folder is of another recipe, data, weights or code: beginning anew")
     weight = _weights_of_classes(root, split, recipe, settings)
     cache = ArrayCache(work.cache, drawing_key(split, settings), settings.side_px)
     fit = Fit(
