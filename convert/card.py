@@ -258,7 +258,11 @@ def _scene_lines(scenes: dict[str, Any]) -> list[str]:
                 f"| {name} | {part} | {figures['items_routed_right']} of {figures['items']} | {figures['frames']} | "
                 f"{figures['route_right']:.1%} | {figures['label_right']:.1%} |"
             )
+    wrong = [f"{name} {file}" for name, found in scenes.items() for file in found["wrong"]]
     return [
-        "Tray videos composed from the photographs, frames at rest; only the rows `test` show unseen photographs:",
+        "Tray videos composed from the photographs, frames at rest; only the rows `test` show unseen photographs. The "
+        "vote begins 0.2 s after an item came to rest; `edge-sorter run` may begin at another frame and decide "
+        "otherwise where it is close:",
         "\n".join(lines),
+        *([f"Routed wrong: {', '.join(wrong)}."] if wrong else []),
     ]

@@ -84,6 +84,8 @@ def split(
     from convert.pipeline import run_split
     from convert.split_report import split_json, split_report
 
+    if reported is not None and 0 < reported <= 1:
+        raise ConfigError(f"--reported is in percent, got {reported:g}; pass {100 * reported:g}")
     if check is not None:
         _check_split(check, data, None if reported is None else reported / 100, as_json)
         return

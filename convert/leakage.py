@@ -9,7 +9,7 @@ from typing import Any, Literal
 from convert.dealing import PARTS, Part
 from convert.grouping import neighbours
 from convert.part_lists import Listed
-from convert.photographs import UnreadableError, decode, read
+from convert.photographs import FOREIGN, UnreadableError, decode, read
 from convert.risk import lower_limit
 from convert.similar import ALIKE, Looks, Union, alike, find_pairs, looks_of
 from edge.errors import ConfigError
@@ -20,7 +20,7 @@ Kind = Literal["identical", "nearly identical", "neighbours alike"]
 KINDS: tuple[Kind, ...] = ("identical", "nearly identical", "neighbours alike")
 SHOWN = 20
 GRAVE, SLIGHT = 0.25, 0.02
-"""Shares of affected photographs from which a figure says little, and up to which it says nearly all."""
+"""Shares of affected photographs from which a figure says little, and below which it is hardly touched."""
 EXAMPLE = 0.95
 """A reported accuracy, to say what the affected photographs may do to it."""
 CONFIDENCE = 0.95
@@ -100,35 +100,35 @@ class Leakage:
         Args:
             reported: 0 to 1.
         """
+        said = f"The reported {100 * reported:.4g}%"
         if self.unread:
-            return (
-                f"What the reported {reported:.1%} shows is not known while {len(self.unread)} files are not compared."
-            )
+            return f"{said}: what it shows is not known while {_files(self.unread)} not compared."
         n, repeated = self.photographs[self.measured], sum(self.affected.values())
         new, alone = n - repeated, n - self.doubtful
         seen = "training or validation" if self.measured == "test" else "training"
-        head = f"The reported {reported:.1%} of {n} {self.measured} photographs: {repeated} repeat what {seen} saw"
+        head = f"{said} of {n} {self.measured} photographs: {repeated} repeat what {seen} saw"
         if not new:
             return f"{head}; it measures memory."
         errors = math.ceil((1 - reported) * n - 1e-9)
-        text = f"{head} and prove nothing. "
+        worst = {0: "Without an error,", 1: "At worst the one error is among"}
+        text = f"{head} and prove nothing. {worst.get(errors, f'At worst all {errors} errors are among')} "
         if alone:
             text += (
-                f"The {alone} that neither repeat anything nor have a neighbouring number elsewhere show, if they have "
-                f"as many of the {errors} errors as fit, at least {_least(alone, errors):.1%}"
+                f"the {alone} that neither repeat anything nor have a neighbouring number elsewhere: then the accuracy "
+                f"on new photographs is at least {_least(alone, errors):.1%}"
             )
-        if alone and alone < new:
-            text += f"; all {new} that repeat nothing, {_least(new, errors):.1%}"
-        if not alone:
+        else:
             text += (
-                f"The other {new} have a neighbouring number elsewhere and may show the same objects; if none does and "
-                f"they have as many of the {errors} errors as fit, they show at least {_least(new, errors):.1%}"
+                f"the other {new}, which all have a neighbouring number elsewhere and may show the same objects: if "
+                f"none does, the accuracy on new photographs is at least {_least(new, errors):.1%}"
             )
+        if 0 < alone < new:
+            text += f"; judged by all {new} that repeat nothing, {_least(new, errors):.1%}"
         return f"{text} (one-sided {CONFIDENCE:.0%} limit, as if each showed another object and no repeat was missed)."
 
     def _leakage(self) -> str:
         if self.unread:
-            return f"Not known: {len(self.unread)} files could not be compared. Of the others: {self._of_compared()}"
+            return f"Not known, for {_files(self.unread)} not compared. Of the others: {self._of_compared()}"
         return self._of_compared()
 
     def _of_compared(self) -> str:
@@ -145,16 +145,20 @@ class Leakage:
             )
         if self.share == 1:
             return f"{text}; a figure on it measures memory and says nothing about new photographs."
+        if self.share < SLIGHT:
+            return f"{text}; a figure on it is hardly better than it should be."
         least = max(0.0, (EXAMPLE - self.share) / (1 - self.share))
-        worth = f"{EXAMPLE:.1%} on it may be as little as {least:.1%} on the photographs that are new"
-        if self.share >= GRAVE:
-            return f"{text}; a figure on it says little: {worth}."
-        return f"{text}; a figure on it is {'nearly' if self.share < SLIGHT else 'roughly'} what it says: {worth}."
+        worth = f"of a reported {EXAMPLE:.0%}, for example, as little as {least:.1%} may be left on the new ones"
+        return f"{text}; a figure on it {'says little' if self.share >= GRAVE else 'is too good'}: {worth}."
 
     def to_json(self, reported: float | None = None) -> dict[str, Any]:
         about = {} if reported is None else {"reported": reported, "worth": self.worth(reported)}
         head = {"is_clean": self.is_clean, "share": round(self.share, 4), "verdict": self.verdict(), **about}
         return {**head, **asdict(self)}
+
+
+def _files(unread: Sequence[str]) -> str:
+    return "1 file is" if len(unread) == 1 else f"{len(unread)} files are"
 
 
 def _least(n: int, errors: int) -> float:
@@ -206,7 +210,10 @@ def _read(photos: Sequence[Listed]) -> tuple[list[Listed], list[Looks], list[str
             looks.append(looks_of(decode(read(photo.path))))
             kept.append(photo)
         except (ConfigError, UnreadableError) as exc:
-            unread.append(f"{photo.name} ({exc})")
+            ending = photo.path.suffix.lower()
+            is_foreign = ending in FOREIGN
+            reason = f"{ending} is not read; convert it to JPEG or PNG" if is_foreign else str(exc)
+            unread.append(f"{photo.name} ({reason})")
     return kept, looks, unread
 
 

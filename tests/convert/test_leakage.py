@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+import convert.cli
 from convert.dataset import make_split, save_split
 from convert.leakage import Leakage, find_leakage, leakage_markdown
 from convert.part_lists import read_parts
@@ -77,12 +78,18 @@ def test_a_test_part_that_is_the_training_part_says_nothing(tmp_path: Path) -> N
     ("copies", "reported", "said"),
     [
         # 0.05 ** (1 / 10), the limit of 10 right of 10; and of 9 of 10.
-        (0, 1.0, "0 repeat what training or validation saw and prove nothing. The 10 that neither"),
-        (0, 1.0, "as many of the 0 errors as fit, at least 74.1%"),
-        (0, 0.9, "as many of the 1 errors as fit, at least 60.6%"),
-        (0, 0.95, "as many of the 1 errors as fit, at least 60.6%"),  # half an error is one
-        (30, 1.0, "40 test photographs: 30 repeat what training or validation saw and prove nothing. The 10 that"),
-        (30, 0.5, "as many of the 20 errors as fit, at least 0.0%"),
+        (
+            0,
+            1.0,
+            "The reported 100% of 10 test photographs: 0 repeat what training or validation saw and prove nothing.",
+        ),
+        (0, 1.0, "Without an error, the 10 that neither repeat anything"),
+        (0, 0.9, "At worst the one error is among the 10 that neither"),
+        (0, 0.95, "then the accuracy on new photographs is at least 60.6%"),  # half an error is one
+        (30, 1.0, "40 test photographs: 30 repeat what training or validation saw and prove nothing."),
+        (30, 1.0, "is at least 74.1% (one-sided"),
+        (30, 0.5, "At worst all 20 errors are among the 10 that"),
+        (30, 0.5, "is at least 0.0% (one-sided"),
     ],
 )
 def test_a_reported_figure_is_worth_what_new_photographs_show(
@@ -101,7 +108,7 @@ def test_a_reported_figure_of_copies_alone_is_worth_nothing(tmp_path: Path) -> N
         for seed in range(4):
             save_photo(tmp_path / part / "glass" / f"{seed}.jpg", draw_object(seed))
     text = check(tmp_path).worth(1.0)
-    assert text == "The reported 100.0% of 4 val photographs: 4 repeat what training saw; it measures memory."
+    assert text == "The reported 100% of 4 val photographs: 4 repeat what training saw; it measures memory."
 
 
 def test_photographs_with_a_neighbour_elsewhere_are_set_apart(folder: Path) -> None:
@@ -111,12 +118,12 @@ def test_photographs_with_a_neighbour_elsewhere_are_set_apart(folder: Path) -> N
     save_photo(folder / "test" / "glass" / "again.jpg", draw_object(0))
     found = check(folder)
     assert (found.numbers, sum(found.affected.values()), found.doubtful) == (5, 1, 6)
-    assert "The 10 that neither" in found.worth(1.0)
-    assert "at least 74.1%; all 15 that repeat nothing, 81.9% (one-sided" in found.worth(1.0)
+    assert "the 10 that neither" in found.worth(1.0)
+    assert "at least 74.1%; judged by all 15 that repeat nothing, 81.9% (one-sided" in found.worth(1.0)
     for file in (folder / "test").rglob("*00.jpg"):
         file.unlink()
     text = check(folder).worth(1.0)
-    assert "The other 5 have a neighbouring number elsewhere and may show the same objects" in text
+    assert "the other 5, which all have a neighbouring number elsewhere and may show the same objects" in text
     assert "at least 54.9% (one-sided" in text
 
 
@@ -126,7 +133,7 @@ def test_a_reported_figure_is_worth_nothing_known_while_files_are_not_compared(f
         file.with_suffix(".heic").write_bytes(b"not a picture that is read")
     found = check(folder)
     assert (found.measured, found.photographs["test"]) == ("test", 0)
-    assert found.worth(1.0) == "What the reported 100.0% shows is not known while 10 files are not compared."
+    assert found.worth(1.0) == "The reported 100%: what it shows is not known while 10 files are not compared."
 
 
 def test_what_cannot_be_compared_is_not_called_clean(folder: Path) -> None:
@@ -134,8 +141,8 @@ def test_what_cannot_be_compared_is_not_called_clean(folder: Path) -> None:
         (folder / "test" / "glass" / f"{seed}.HEIC").write_bytes(b"a photograph of training in another format")
     found = check(folder)
     assert not found.is_clean
-    assert found.verdict().startswith("Not known: 3 files could not be compared.")
-    assert "test/glass/0.HEIC (cannot be decoded)" in leakage_markdown(found)
+    assert found.verdict().startswith("Not known, for 3 files are not compared. Of the others: No test")
+    assert "test/glass/0.HEIC (.heic is not read; convert it to JPEG or PNG)" in leakage_markdown(found)
 
 
 @pytest.mark.parametrize(("is_alike", "leaks"), [(True, 1), (False, 0)])
@@ -243,7 +250,15 @@ def test_the_exit_status_tells_a_leaking_split_from_a_clean_one(folder: Path) ->
     leaking = run()
     assert (leaking.returncode, json.loads(leaking.stdout)["share"]) == (2, 0.0909)
     assert leaking.stderr == ""
-    alone = [sys.executable, "-m", "convert", "split", "--reported", "100"]
-    refused = subprocess.run(alone, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "--reported belongs to --check" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--reported", "100"], "--reported belongs to --check"),
+        (["--reported", "0.96", "--check", "x"], "--reported is in percent, got 0.96; pass 96"),
+    ],
+)
+def test_a_reported_figure_needs_its_split_and_percent(words: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        convert.cli.app(["split", *words], standalone_mode=False)
