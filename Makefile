@@ -11,6 +11,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 SOURCE ?= sim
 LEDGER ?= out/ledger.db
 RUN_FLAGS ?=
+MODEL_FLAGS ?=
 
 export SORTER_DATA ?= ../shared/data
 
@@ -73,11 +74,11 @@ schema: setup  ## write config/schema.json and config/default.yaml anew
 	$(BIN)/edge-sorter config default > config/default.yaml
 
 model: setup-convert  ## train and package models/waste-mobilenetv2 from SORTER_DATA
-	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --output models/waste-mobilenetv2
+	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --output models/waste-mobilenetv2 $(MODEL_FLAGS)
 
 model-fast: setup-convert  ## train and package models/waste-mobilenetv2-fast, taught by the float model of `make model`
 	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --recipe fast --work build/fast \
-		--name waste-mobilenetv2-fast --output models/waste-mobilenetv2-fast
+		--name waste-mobilenetv2-fast --output models/waste-mobilenetv2-fast $(MODEL_FLAGS)
 
 clean:  ## remove the environments and what was built (not out/, which holds the ledger)
 	rm -rf $(VENV) $(CONVERT_VENV) build

@@ -70,7 +70,7 @@ def read_parts(path: Path, roots: Iterable[Path]) -> list[Listed]:
 
 
 def _of_folder(folder: Path) -> list[Listed]:
-    """Photographs of a format that is not read are among them, so that they are told as not compared."""
+    """Photographs of formats that `split` does not read are among them: compared if they can be decoded, else named."""
     found = []
     for part in sorted(entry for entry in folder.iterdir() if entry.is_dir() and entry.name.lower() in _NAMES):
         for label in sorted(entry for entry in part.iterdir() if entry.is_dir()):
