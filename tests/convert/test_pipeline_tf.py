@@ -1,4 +1,4 @@
-"""The whole of `build` on pictures made here: needs TensorFlow, takes about a minute."""
+"""The whole of `build` on pictures made here: needs TensorFlow, takes about a minute and a half."""
 
 import json
 import subprocess
