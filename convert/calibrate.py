@@ -1,17 +1,18 @@
-"""Temperature, energy limit and thresholds, from the int8 model's logits on the validation part."""
+"""Temperature, energy limit, thresholds and frame noise, from the int8 model's logits on the validation part."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convert.frame_noise import frame_noise, log_odds_of
 from convert.risk import LEVELS, RiskTarget, Sent, allowed_levels, choose_level, level_report
 from convert.risk import describe as describe_risk
 from convert.scores import device_routes, negative_log_likelihood, softmax
-from edge.bundle import Thresholds
+from edge.bundle import Frames, Thresholds
 
 __all__ = [
     "BENT",
@@ -46,12 +47,14 @@ class Evidence:
         waste: further waste that the energy must let pass where the model is sure of it, by sort: the photographs
             bent, in the same order, which the temperature is judged by as well, and simulated items.
         outliers: what is no waste, by kind. They are only reported on: no number is chosen by them.
+        frames: (N, frames, labels), each photograph several times as a camera at rest would see it; may be empty.
     """
 
     photographs: _Floats
     targets: npt.NDArray[np.int64]
     waste: Mapping[str, _Floats]
     outliers: Mapping[str, _Floats]
+    frames: _Floats = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
 
 def calibrate(
@@ -97,7 +100,8 @@ def calibrate(
     if len(bent):
         report_of_bent = level_report(sent(bent), is_residue, target, level)
         risk["bent"] = {"target_met": level in shown_by_both, **report_of_bent}
-    thresholds = Thresholds(confidence=level, margin=round(2 * level - 1, 4), energy=limits[level])
+    frames = _frame_noise(evidence.frames, at, columns, target)
+    thresholds = Thresholds(confidence=level, margin=round(2 * level - 1, 4), energy=limits[level], frames=frames)
     residue_alone = {"residue among the photographs": evidence.photographs[is_residue]} if is_residue.any() else {}
     report = {
         "on": "validation photographs, as they are and bent, int8" if len(bent) else "validation photographs, int8",
@@ -243,6 +247,14 @@ def _confidence(logits: _Floats, at: float, residue_columns: Sequence[int]) -> _
     """(N,) probability of the likelier bin."""
     recyclable = _recyclable(logits, at, residue_columns)
     return np.maximum(recyclable, 1 - recyclable)
+
+
+def _frame_noise(frames: _Floats, at: float, residue_columns: Sequence[int], target: RiskTarget) -> Frames | None:
+    if frames.size == 0:
+        return None
+    flat = frames.reshape(-1, frames.shape[2])
+    log_odds = log_odds_of(_recyclable(flat, at, residue_columns)).reshape(frames.shape[:2])
+    return frame_noise(log_odds, energies(flat, at).reshape(frames.shape[:2]), target)
 
 
 def _undecided(logits: _Floats, at: float, residue_columns: Sequence[int], thresholds: Thresholds) -> float:

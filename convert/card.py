@@ -7,6 +7,7 @@ from convert.calibrate import describe
 from convert.package import Parts
 from convert.provenance import trainings_in
 from convert.tables import markdown, row, rule
+from edge.bundle import Frames
 
 __all__ = ["card"]
 
@@ -46,7 +47,7 @@ that was trained on, and the figures may be a little too good for it. Digest of 
         "## Calibration",
         f"""\
 Temperature {parts.temperature}; a route is confident from a mean probability of {parts.thresholds.confidence} and a
-margin of {parts.thresholds.margin}, both from the validation photographs.""",
+margin of {parts.thresholds.margin}, both from the validation photographs.{_frames_sentence(parts.thresholds.frames)}""",
         *_calibration_lines(parts.metrics.get("calibration", {})),
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(parts, is_trashnet)),
@@ -131,6 +132,19 @@ def _origin(parts: Parts) -> str:
     return (
         "Training began with the weights of a model that this program had trained on the same split (float model, "
         f"SHA-256 `{start}`){taught}. The training of that one"
+    )
+
+
+def _frames_sentence(frames: Frames | None) -> str:
+    if frames is None:
+        return ""
+    return (
+        " Frames of one item at rest differ by a\n"
+        f"standard deviation of {frames.log_odds_sd} in the log-odds of a route and of {frames.energy_sd} in energy "
+        "(validation photographs in\n"
+        f"flickering light before a noisy sensor); the vote ends when an item whose mean lies that far on the wrong "
+        f"side\nof a threshold would pass in {frames.alpha:.0%} of the cases, or one on the right side be lost in "
+        f"{frames.beta:.0%}."
     )
 
 

@@ -1,13 +1,15 @@
 """Runs a bundle over what it is calibrated by: validation photographs, further waste, and what is no waste."""
 
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from convert.calibrate import BENT, Evidence
-from convert.dataset import Split
+from convert.dataset import Photo, Split
+from convert.frame_noise import shown_again
 from convert.outliers import outlier_frame, outlier_plan
 from convert.pictures import augmented, plain, rendered_examples
 from convert.settings import Settings
@@ -50,4 +52,14 @@ def collect(root: Path, split: Split, settings: Settings, bundle: Bundle) -> Evi
             kind: logits(outlier_frame(item) for item in outliers if item.kind == kind)
             for kind in dict.fromkeys(item.kind for item in outliers)
         },
+        frames=_frames(root, photos, settings.seed, logits),
     )
+
+
+def _frames(
+    root: Path, photos: Sequence[Photo], seed: int, logits: Callable[[Iterable[BgrImage]], npt.NDArray[np.float64]]
+) -> npt.NDArray[np.float64]:
+    """Every photograph as a camera at rest would see it several times: (N, frames, labels)."""
+    rng = np.random.default_rng([seed, zlib.crc32(b"frames")])
+    found = [logits(shown_again(example.draw(), rng)) for example in plain(root, photos)]
+    return np.stack(found)

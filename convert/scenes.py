@@ -102,18 +102,19 @@ def _votes(path: Path, classifier: TfliteClassifier) -> list[tuple[dict[str, Any
 
 
 def _policy(bundle: Bundle, residue: Sequence[str]) -> VotePolicy:
-    """The default configuration's vote: up to five frames, three of them and 60 % agreed."""
+    """The default configuration's vote: two frames or more, 60 % agreed, until the sequential test is sure."""
     thresholds = bundle.manifest.thresholds
     return VotePolicy(
         routes={label: BINS[label in residue] for label in bundle.labels},
         bins=BINS,
         uncertain_route=BINS[1],
-        max_frames=5,
-        min_frames=3,
+        max_frames=50,
+        min_frames=2,
         agreement=0.6,
         min_confidence=thresholds.confidence,
         min_margin=thresholds.margin,
         min_energy=-math.inf if thresholds.energy is None else thresholds.energy,
+        noise=None if thresholds.frames is None else thresholds.frames.noise(),
     )
 
 

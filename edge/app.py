@@ -63,6 +63,7 @@ def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
     """The config's voting rules; thresholds it leaves open are the bundle's calibrated ones."""
     vote, calibrated = config.vote, bundle.manifest.thresholds
     min_energy = calibrated.energy if vote.min_energy is None else vote.min_energy
+    frames = calibrated.frames
     return VotePolicy(
         routes=config.routes,
         bins=config.bins,
@@ -73,6 +74,7 @@ def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
         min_confidence=calibrated.confidence if vote.min_confidence is None else vote.min_confidence,
         min_margin=calibrated.margin if vote.min_margin is None else vote.min_margin,
         min_energy=-math.inf if min_energy is None else min_energy,
+        noise=None if frames is None else frames.noise(),
     )
 
 

@@ -14,10 +14,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import BundleError
+from edge.policy import FrameNoise
 from edge.preprocess import InputSpec, Resize
 from edge.records import ModelId
 
-__all__ = ["Bundle", "Golden", "InputTensor", "Manifest", "OutputTensor", "Thresholds", "load_bundle"]
+__all__ = ["Bundle", "Frames", "Golden", "InputTensor", "Manifest", "OutputTensor", "Thresholds", "load_bundle"]
 
 MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.tflite"
@@ -66,12 +67,26 @@ class OutputTensor(_Strict):
     zero_point: int
 
 
+class Frames(_Strict):
+    """How frames of one item differ, for the sequential test of the votes (`policy.FrameNoise`)."""
+
+    log_odds_sd: float = Field(gt=0, description="standard deviation of a frame's log-odds of a route")
+    energy_sd: float = Field(gt=0, description="standard deviation of a frame's energy")
+    alpha: float = Field(gt=0, lt=0.5, description="share of items below a threshold that may pass for above it")
+    beta: float = Field(gt=0, lt=0.5, description="the same the other way round")
+
+    def noise(self) -> FrameNoise:
+        """The same as the policy wants it."""
+        return FrameNoise(self.log_odds_sd, self.energy_sd, self.alpha, self.beta)
+
+
 class Thresholds(_Strict):
     """What a route's mean probability, its margin and the energy must reach for a decision to be called confident."""
 
     confidence: float = Field(ge=0, le=1)
     margin: float = Field(ge=0, le=1)
     energy: float | None = Field(None, description="mean energy below which nothing is known; null: no limit")
+    frames: Frames | None = Field(None, description="null: was not measured, the votes' means count as they are")
 
 
 class Golden(_Strict):

@@ -1,4 +1,10 @@
-"""From votes to a decision: pure functions of the frames' predictions."""
+"""From votes to a decision: pure functions of the frames' predictions.
+
+How many frames an item needs is found out while they come, by Wald's sequential probability ratio test ("Sequential
+Tests of Statistical Hypotheses", Annals of Mathematical Statistics 16, 1945; decision 18). What is tested is whether
+the log-odds of the leading route, and the energy, of this item lie above their calibrated limits; what makes that
+uncertain is how much frames of one item differ, which the bundle's calibration measured.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,10 +12,38 @@ from dataclasses import dataclass
 
 from edge.records import Decision, DecisionKind, Prediction
 
-__all__ = ["VotePolicy", "decide", "route_masses"]
+__all__ = ["LEAST_MASS", "FrameNoise", "VotePolicy", "decide", "route_masses"]
 
 ROUNDING = 1e-9
 """A share that is met exactly counts, though 0.56 * 25 is more than 14 in binary."""
+LEAST_MASS = 1e-6
+"""No frame is surer than this: one alone must not outvote all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameNoise:
+    """How much frames of one item at rest differ, and how often noise may decide.
+
+    Attributes:
+        log_odds_sd, energy_sd: standard deviation of a frame's log-odds of a route, and of its energy, around its
+            item's own mean; widened for frames that follow one another and are alike.
+        alpha: probability that an item whose mean lies a standard deviation below the limit passes for above it.
+        beta: the same the other way round.
+    """
+
+    log_odds_sd: float
+    energy_sd: float
+    alpha: float
+    beta: float
+
+    def standing(self, excesses_sum: float, sd: float) -> int:
+        """Of the sum of a number of frames' excesses over a limit: 1 surely above, -1 surely below, 0 open."""
+        # The hypotheses lie one standard deviation above and below the limit: the log-likelihood ratio of frames with
+        # normal noise is then twice their excesses, counted in standard deviations.
+        ratio = 2.0 * excesses_sum / sd
+        if ratio >= math.log((1.0 - self.beta) / self.alpha):
+            return 1
+        return -1 if ratio <= math.log(self.beta / (1.0 - self.alpha)) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +58,7 @@ class VotePolicy:
         agreement: share of the votes that must agree, 0..1.
         min_confidence, min_margin: least mean probability of the winning route, and least lead over the next.
         min_energy: least mean energy of what is taken for waste; minus infinity rejects nothing.
+        noise: of the sequential test; None (a bundle that was not calibrated for it) takes the means as they are.
     """
 
     routes: Mapping[str, str]
@@ -35,6 +70,7 @@ class VotePolicy:
     min_confidence: float
     min_margin: float
     min_energy: float = -math.inf
+    noise: FrameNoise | None = None
 
 
 def route_masses(prediction: Prediction, policy: VotePolicy) -> dict[str, float]:
@@ -48,11 +84,12 @@ def route_masses(prediction: Prediction, policy: VotePolicy) -> dict[str, float]
 def decide(votes: Sequence[Prediction], policy: VotePolicy, now_s: float, *, is_late: bool) -> Decision | None:
     """The decision that the votes allow, or None while another frame could still change it.
 
-    It is confident as soon as enough frames agree and the means clear the thresholds; it is uncertain as soon as no
-    further frames can bring agreement, or when all are used; with `is_late`, whatever is missing makes it a
-    `deadline`. A low energy is waited out like a low confidence: the frames to come may raise the mean. What is then
-    decided without confidence is `rejected`, not `uncertain` or `deadline`, where at least `min_frames` votes have a
-    mean energy below `min_energy`.
+    It is confident as soon as at least `min_frames` agree, the means clear the thresholds, and the sequential test says
+    that they clear them not by chance; it is uncertain as soon as the test says that they do not, no further frames can
+    bring agreement, or all are used. With the last frame, or with `is_late`, the means decide as they are: what is then
+    missing makes it uncertain, or a `deadline`. A low energy is tested like a low confidence. What is decided without
+    confidence is `rejected`, not `uncertain` or `deadline`, where at least `min_frames` votes have a mean energy below
+    `min_energy`.
 
     Args:
         now_s: source time of the decision.
@@ -68,21 +105,45 @@ def decide(votes: Sequence[Prediction], policy: VotePolicy, now_s: float, *, is_
         return None
     tally = _Tally.of(votes, policy)
     agreeing = tally.counts[tally.leader]
+    is_final = remaining <= 0 or agreeing + remaining < needed
+    standing = 0 if frames < policy.min_frames else _standing(votes, tally, policy)
     if (
-        agreeing >= policy.min_frames
+        (standing > 0 or is_final or is_late)
+        and agreeing >= policy.min_frames
         and agreeing >= policy.agreement * frames - ROUNDING
         and tally.confidence >= policy.min_confidence
         and tally.margin >= policy.min_margin
         and tally.energy >= policy.min_energy
     ):
         return _decided(votes, tally, policy, DecisionKind.CONFIDENT, now_s)
-    is_final = remaining <= 0 or agreeing + remaining < needed
-    if not (is_final or is_late):
+    is_settled = is_final or standing < 0
+    if not (is_settled or is_late):
         return None
     if frames >= policy.min_frames and tally.energy < policy.min_energy:
         return _decided(votes, tally, policy, DecisionKind.REJECTED, now_s)
-    kind = DecisionKind.UNCERTAIN if is_final else DecisionKind.DEADLINE
+    kind = DecisionKind.UNCERTAIN if is_settled else DecisionKind.DEADLINE
     return _decided(votes, tally, policy, kind, now_s)
+
+
+def _standing(votes: Sequence[Prediction], tally: "_Tally", policy: VotePolicy) -> int:
+    """1: confidence and energy are surely high enough; -1: one of them surely is not; 0: more frames may tell.
+
+    Without a calibrated noise nothing but the last frame ends the wait for higher means.
+    """
+    noise = policy.noise
+    if noise is None:
+        return 1
+    limit = _log_odds(max(policy.min_confidence, (1.0 + policy.min_margin) / 2.0 if len(policy.bins) == 2 else 0.0))
+    confidence = noise.standing(tally.log_odds[tally.leader] - len(votes) * limit, noise.log_odds_sd)
+    if math.isinf(policy.min_energy) or math.isinf(tally.energy):
+        return confidence
+    energy = noise.standing((tally.energy - policy.min_energy) * len(votes), noise.energy_sd)
+    return min(confidence, energy)
+
+
+def _log_odds(mass: float) -> float:
+    mass = min(max(mass, LEAST_MASS), 1.0 - LEAST_MASS)
+    return math.log(mass / (1.0 - mass))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +152,7 @@ class _Tally:
 
     counts: dict[str, int]
     sums: dict[str, float]
+    log_odds: dict[str, float]
     leader: str
     frames: int
     energy: float
@@ -99,13 +161,15 @@ class _Tally:
     def of(cls, votes: Sequence[Prediction], policy: VotePolicy) -> "_Tally":
         counts = dict.fromkeys(policy.bins, 0)
         sums = dict.fromkeys(policy.bins, 0.0)
+        log_odds = dict.fromkeys(policy.bins, 0.0)
         for vote in votes:
             masses = route_masses(vote, policy)
             counts[max(masses, key=masses.__getitem__)] += 1
             for route, mass in masses.items():
                 sums[route] += mass
+                log_odds[route] += _log_odds(mass)
         leader = max(policy.bins, key=lambda route: (counts[route], sums[route]))
-        return cls(counts, sums, leader, len(votes), sum(vote.energy for vote in votes) / len(votes))
+        return cls(counts, sums, log_odds, leader, len(votes), sum(vote.energy for vote in votes) / len(votes))
 
     @property
     def confidence(self) -> float:

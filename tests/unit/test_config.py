@@ -173,7 +173,7 @@ def test_an_empty_file_is_the_default(text: str):
 
 def test_a_file_changes_only_what_it_names():
     config = parse_config("vote:\n  max_frames: 7\nsource: {spec: 'sim:3', fps: 30}\n", "c.yaml")
-    assert (config.vote.max_frames, config.vote.min_frames, config.source.fps) == (7, 3, 30.0)
+    assert (config.vote.max_frames, config.vote.min_frames, config.source.fps) == (7, 2, 30.0)
     assert config.gate == Config().gate
 
 
