@@ -76,6 +76,8 @@ class State(StrEnum):
 
 CYCLING = frozenset({State.ROUTING, State.CONFIRMING, State.RETURNING})
 """States in which the gate has an item's motion to finish."""
+IDLE_AFTER_S = 2.0
+"""A tray that has been empty and quiet for so long is only glanced at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,10 @@ class Machine(NamedTuple):
     def may_learn(self) -> bool:
         """Nothing is on the tray or near it, as far as is known."""
         return self.state is State.READY
+
+    def is_idle(self, now_s: float) -> bool:
+        """Ready for an item, and nothing has stirred for a while."""
+        return self.state is State.READY and now_s - max(self.entered_s, self.moved_s) >= IDLE_AFTER_S
 
     @property
     def is_cycling(self) -> bool:

@@ -4,12 +4,17 @@ A driver acquires its device in `open` and gives it back in `close`; `close` may
 a driver that was never opened.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from edge.clock import Clock
 from edge.records import BgrImage, Event, Frame, GateReport, ModelId, Prediction, Presence
 
-__all__ = ["Classifier", "DropSensor", "Gate", "Ledger", "PresenceDetector", "Source"]
+__all__ = ["Classifier", "DropSensor", "Dull", "Gate", "Ledger", "PresenceDetector", "Source"]
+
+
+Dull = Callable[[Frame], bool]
+"""True for a frame that nobody needs to see: it shows what the last one showed."""
 
 
 class Source(Protocol):
@@ -30,11 +35,16 @@ class Source(Protocol):
         """
         ...
 
-    def read(self, until_s: float) -> Frame | None:
+    def read(self, until_s: float, *, is_dull: Dull | None = None) -> Frame | None:
         """The next frame of a replay, or the freshest unread frame of a camera.
 
         Waits on `clock` for it, no longer than `until_s`. None means that `until_s` was reached first, or
-        that the source is exhausted. A frame is handed over once.
+        that the source is exhausted. A frame is handed over once, and is valid until the next call.
+
+        Args:
+            is_dull: a camera may keep a frame for which it is true to itself, but none that comes half a second or
+                more after the last one that was handed over. It is asked in the camera's own thread. A replay hands
+                over every frame.
 
         Raises: SourceError if the camera is lost, or its pictures are stale or frozen.
         """
@@ -52,6 +62,12 @@ class PresenceDetector(Protocol):
         Args:
             may_learn: the machine is sure that nothing is being handled: an empty tray that is seen now
                 may be taken into the reference. An occupied tray never is.
+        """
+        ...
+
+    def is_same(self, frame: Frame) -> bool:
+        """True if the frame shows what the last one that was looked at in full showed. It changes nothing, and may be
+        asked in another thread meanwhile.
         """
         ...
 

@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "Frame",
     "GateReport",
+    "Grey",
     "ModelId",
     "Prediction",
     "Presence",
@@ -27,6 +28,9 @@ __all__ = [
 
 BgrImage = npt.NDArray[np.uint8]
 """(H, W, 3) uint8, BGR order, 0..255."""
+
+Grey = npt.NDArray[np.uint8]
+"""(H, W) uint8, 0..255."""
 
 EVENT_SCHEMA = 1
 
@@ -38,12 +42,15 @@ class Frame:
     Attributes:
         index: number of the frame since the source was opened, from 0; a gap is a frame nobody read.
         t_s: when it was captured, in seconds of the source's clock.
-        image: (H, W, 3) uint8, BGR order. The receiver must not write to it.
+        image: (H, W, 3) uint8, BGR order. The receiver must not write to it. A live source writes the next pictures
+            to the same memory: it holds until the source is read again.
+        thumb: `thumbnail(image)` where the source has it anyway; None: whoever wants it makes it. It may be kept.
     """
 
     index: int
     t_s: float
     image: BgrImage
+    thumb: Grey | None = None
 
 
 class Presence(NamedTuple):

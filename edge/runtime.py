@@ -27,6 +27,7 @@ from edge.machine import (
     Voted,
     advance,
 )
+from edge.memory import collector_at_rest
 from edge.ports import Classifier, DropSensor, Gate, Ledger, PresenceDetector, Source
 from edge.records import Event, Frame, Prediction, Presence
 
@@ -101,10 +102,13 @@ class Runtime:
         """
         try:
             self.begin()
-            while not should_stop():
-                if self._parts.source.is_exhausted and not self._machine.is_cycling:
-                    break
-                self.turn()
+            with collector_at_rest() as collect:
+                while not should_stop():
+                    if self._parts.source.is_exhausted and not self._machine.is_cycling:
+                        break
+                    self.turn()
+                    if self._machine.state is State.READY:
+                        collect(self._clock.now_s())
             self._step(ShutdownAsked("stopped"), self._clock.now_s())
             self._drain()
         except BaseException as exc:
@@ -120,7 +124,11 @@ class Runtime:
     def turn(self) -> None:
         """Wait for a frame or for the next tick, whichever comes first, and act on it."""
         now_s = self._clock.now_s()
-        frame = self._parts.source.read(self._next_tick_s if self._is_ticking() else now_s + IDLE_S)
+        if self._is_ticking():
+            frame = self._parts.source.read(self._next_tick_s)
+        else:
+            is_dull = self._parts.presence.is_same if self._machine.is_idle(now_s) else None
+            frame = self._parts.source.read(now_s + IDLE_S, is_dull=is_dull)
         if frame is not None:
             self._look(frame)
         self._tick(self._clock.now_s())

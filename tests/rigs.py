@@ -219,7 +219,7 @@ class ScriptedCamera:
             raise self.refuses_open
         self.opened += 1
 
-    def grab(self) -> BgrImage:
+    def grab(self, out: BgrImage | None = None) -> BgrImage:
         with self._asked:
             self._asks += 1
             self._asked.notify_all()

@@ -49,7 +49,7 @@ def describe(frames: Sequence[Frame], fps: float) -> FrameSet:
     """Facts of a set of frames, with the digest of its pixels."""
     digest = hashlib.sha256()
     for frame in frames:
-        digest.update(np.ascontiguousarray(frame.image))
+        digest.update(frame.image.tobytes())
     height_px, width_px = frames[0].image.shape[:2]
     return FrameSet(
         version=VERSION,

@@ -41,6 +41,7 @@ class TfliteClassifier:
         output_index = _check_tensor(bundle, "output", self._interpreter.get_output_details())
         self._input = self._interpreter.tensor(input_index)
         self._output = self._interpreter.tensor(output_index)
+        self._invoke = self._interpreter.invoke
         self._preprocess = Preprocessor(bundle.manifest.input.spec())
         output, self._temperature = bundle.manifest.output, bundle.manifest.temperature
         self._weights = _softmax_table(output.scale, self._temperature)
@@ -70,16 +71,18 @@ class TfliteClassifier:
             image: (H, W, 3) uint8 BGR of any size.
         Raises: SourceError if the image is not (H, W, 3) uint8.
         """
-        # The input is written where the interpreter reads it. No view of a tensor may be alive during `invoke`.
-        self._preprocess(image, out=self._input())
-        self._interpreter.invoke()
+        self.fill(image)
+        self._invoke()
         values: list[int] = self._output()[0].tolist()
         return values
 
-    def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
-        """Classify one (H, W, 3) uint8 BGR image of any size; see `ports.Classifier`."""
-        start_s = time.perf_counter()
-        logits = self.logits(image)
+    def fill(self, image: BgrImage) -> None:
+        """The first step of `classify`: write the image where the interpreter reads its input. Raises: SourceError."""
+        # No view of a tensor may be alive during `invoke`.
+        self._preprocess(image, out=self._input())
+
+    def name(self, logits: list[int], t_s: float, start_s: float) -> Prediction:
+        """The last step of `classify`: what the raw output says; `start_s` is of the performance counter."""
         top = max(logits)
         weights = [self._weights[top - logit] for logit in logits]
         total = sum(weights)
@@ -87,6 +90,11 @@ class TfliteClassifier:
         # The weights are relative to the top logit, so that the log-sum-exp is the top logit and the log of their sum.
         energy = (top - sum(logits) / len(logits)) * self._scale + self._temperature * math.log(total)
         return Prediction(t_s, self.labels, probabilities, time.perf_counter() - start_s, energy)
+
+    def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
+        """Classify one (H, W, 3) uint8 BGR image of any size; see `ports.Classifier`."""
+        start_s = time.perf_counter()
+        return self.name(self.logits(image), t_s, start_s)
 
     def close(self) -> None:
         """Nothing is held but memory."""

@@ -8,20 +8,21 @@ item.
 """
 
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edge.config import PresenceConfig
-from edge.records import BgrImage, Frame, Presence
+from edge.records import Frame, Grey, Presence
+from edge.thumbnail import THUMB_HEIGHT, THUMB_WIDTH, thumbnail
 
 __all__ = ["LocalContrastDetector"]
 
 Plane = npt.NDArray[np.float32]
 """(60, 80) float32, grey levels."""
 
-THUMB_WIDTH, THUMB_HEIGHT = 80, 60
 BLUR_CELLS = (13, 13)
 NEIGHBOURS = np.ones((3, 3), np.uint8)
 STRIP = np.ones((5, 5), np.uint8)
@@ -36,6 +37,8 @@ SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 STILL_FRAMES = 8
 """Frames in a row that may be taken for the still picture: then one is looked at again, with the finer bars."""
+EMPTY_FRAMES = 16
+"""The same of an empty tray that has long been so; at first it is looked at more often."""
 STILL_PLACES = 9
 """So many of the 4800 may differ from a still picture for it to be still: the tails of the noise, two thousandths of
 the tray, where a motion is twelve. Where the config counts fewer, so does this."""
@@ -80,6 +83,14 @@ class _Reference:
         return gone > GHOST_LEVELS and left < GHOST_SHARE * gone
 
 
+class _Still(NamedTuple):
+    """A picture in which nothing moved, what was made of it, and by how much a place may differ from it."""
+
+    grey: Grey
+    limits: Grey
+    presence: Presence
+
+
 class LocalContrastDetector:
     """See the module's text. An occupied tray is never taken into the reference.
 
@@ -96,8 +107,8 @@ class LocalContrastDetector:
         self._quiet_frames = 0
         self._averaged_frames = 0
         self._former: _Reference | None = None
-        self._still: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], Presence] | None = None
-        self._still_frames = 0
+        self._still: _Still | None = None
+        self._still_frames = self._still_limit = 0
         least = min(config.empty_cover, config.moving_share)
         self._still_places = min(STILL_PLACES, int(least * THUMB_WIDTH * THUMB_HEIGHT) - 1)
         self._is_occupied = False
@@ -105,21 +116,28 @@ class LocalContrastDetector:
 
     def observe(self, frame: Frame, *, may_learn: bool) -> Presence:
         """Look at one frame; see `ports.PresenceDetector`."""
-        grey = _thumbnail(frame.image)
-        if self._still is not None and self._still_frames < STILL_FRAMES and self._is_lit(grey):
-            seen, limits, presence = self._still
-            if np.count_nonzero(cv2.absdiff(grey, seen) > limits) <= self._still_places:
-                # As the still picture that was looked at: what covered the tray still does. These are the frames that
-                # are voted on.
-                self._still_frames += 1
-                return presence._replace(t_s=frame.t_s)
+        grey = thumbnail(frame.image) if frame.thumb is None else frame.thumb
+        still = self._still
+        if still is not None and self._still_frames < self._still_limit and self._shows(still, grey):
+            # As the still picture that was looked at: what covered the tray still does, or nothing does.
+            self._still_frames += 1
+            return still.presence._replace(t_s=frame.t_s)
         self._still = None
         return self._look(frame.t_s, grey, may_learn=may_learn)
 
-    def _is_lit(self, grey: npt.NDArray[np.uint8]) -> bool:
+    def is_same(self, frame: Frame) -> bool:
+        """See `ports.PresenceDetector`."""
+        still = self._still
+        return still is not None and self._shows(still, thumbnail(frame.image) if frame.thumb is None else frame.thumb)
+
+    def _shows(self, still: _Still, grey: Grey) -> bool:
+        places = int(np.count_nonzero(cv2.absdiff(grey, still.grey) > still.limits))
+        return places <= self._still_places and self._is_lit(grey)
+
+    def _is_lit(self, grey: Grey) -> bool:
         return cv2.mean(grey)[0] >= self._config.dark_level
 
-    def _look(self, t_s: float, grey: npt.NDArray[np.uint8], *, may_learn: bool) -> Presence:
+    def _look(self, t_s: float, grey: Grey, *, may_learn: bool) -> Presence:
         thumb = grey.astype(np.float32)
         if not self._is_lit(grey):
             self._previous = None
@@ -148,10 +166,18 @@ class LocalContrastDetector:
             cover=cover,
             motion=motion,
         )
-        if self._is_occupied and motion <= self._still_places / thumb.size and not self._is_provisional:
-            limits = np.minimum(STILL_LIGHT * thumb + self._bar(noise), 255.0).astype(np.uint8)
-            self._still, self._still_frames = (grey, limits, presence), 0
+        self._keep_still(presence, grey, thumb, noise)
         return presence
+
+    def _keep_still(self, presence: Presence, grey: Grey, thumb: Plane, noise: float) -> None:
+        """Note a still picture, so that frames like it need no look of their own."""
+        is_known = not self._is_provisional if presence.is_occupied else self._reference is not None
+        if not is_known or presence.motion > self._still_places / thumb.size:
+            self._still_limit = 0
+            return
+        limits = np.minimum(STILL_LIGHT * thumb + self._bar(noise), 255.0).astype(np.uint8)
+        self._still, self._still_frames = _Still(grey, limits, presence), 0
+        self._still_limit = STILL_FRAMES if presence.is_occupied else min(self._still_limit + 1, EMPTY_FRAMES)
 
     def _bar(self, noise: float) -> float:
         """Grey levels by which a place must change between frames of so much noise."""
@@ -205,15 +231,6 @@ class LocalContrastDetector:
         cv2.accumulateWeighted(thumb, average, weight)
         light = _light(average)
         self._reference = _Reference(average, light, average - light)
-
-
-def _thumbnail(image: BgrImage) -> npt.NDArray[np.uint8]:
-    """Grey thumbnail from the green plane of every few pixels: the cheapest grey there is."""
-    height, width = image.shape[:2]
-    step = max(1, min(height // (2 * THUMB_HEIGHT), width // (2 * THUMB_WIDTH)))
-    green = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
-    # Halving both sides is OpenCV's fastest average, and takes half of the noise away.
-    return np.asarray(cv2.resize(green, (THUMB_WIDTH, THUMB_HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _texture(contrast: Plane) -> Plane:

@@ -5,15 +5,24 @@ import threading
 import zlib
 from typing import Protocol
 
+import cv2
+import numpy as np
+
 from edge.clock import Clock, MonotonicClock
 from edge.errors import SorterError, SourceError
+from edge.ports import Dull
 from edge.preprocess import check_image
-from edge.records import BgrImage, Frame
+from edge.records import BgrImage, Frame, Grey
+from edge.thumbnail import thumbnail
 
 __all__ = ["Camera", "LiveSource"]
 
 FIRST_FRAME_S = 5.0
 """A camera that has not delivered so long after it was opened is missing."""
+HOLD_S = 0.5
+"""A frame is handed over at least so often, however dull."""
+BUFFERS = 3
+"""One is being written, one waits in the mailbox, one is in the loop's hands."""
 CLOSE_S = 1.0
 """A grabbing thread that has not ended by then hangs in the driver and is left behind."""
 _log = logging.getLogger(__name__)
@@ -26,9 +35,13 @@ class Camera(Protocol):
         """Raises: SourceError if the device is missing or refuses."""
         ...
 
-    def grab(self) -> BgrImage:
-        """Wait for the next picture: (H, W, 3) uint8 BGR, owned by the caller.
+    def grab(self, out: BgrImage | None = None) -> BgrImage:
+        """Wait for the next picture.
 
+        Args:
+            out: where it may be written to, if it is of that size; a new array costs a quarter of a thousand page
+                faults.
+        Returns: (H, W, 3) uint8 BGR, `out` or another array, which is then the caller's.
         Raises: SourceError if the device is lost.
         """
         ...
@@ -37,7 +50,7 @@ class Camera(Protocol):
 
 
 class LiveSource:
-    """Fills `ports.Source` from a camera. A frame that nobody read in time is replaced, never queued.
+    """Fills `ports.Source` from a camera. A frame that nobody read in time is replaced, never queued; three buffers do.
 
     A picture that is older than `max_age_s` is not handed over: if no fresher one comes, the camera is stale and
     that is an error. A picture that repeats bit for bit for `frozen_s` is a frozen camera: sensors are never so
@@ -69,7 +82,11 @@ class LiveSource:
         self._clock = clock or MonotonicClock()
         self._mail = threading.Condition()
         self._slot: Frame | None = None
+        self._in_hand: Frame | None = None
+        self._is_dull: Dull | None = None
         self._last_s = 0.0
+        self._handed_s = 0.0
+        self._buffers: list[BgrImage] = []
         self._failure: Exception | None = None
         self._is_closing = False
         self._is_open = False
@@ -96,15 +113,18 @@ class LiveSource:
             if self._slot is None:
                 raise SourceError(f"camera {self._name} gave no picture in {FIRST_FRAME_S:g} s; check its cable")
 
-    def read(self, until_s: float) -> Frame | None:
+    def read(self, until_s: float, *, is_dull: Dull | None = None) -> Frame | None:
         """The freshest frame that was not read yet; see `ports.Source`."""
         with self._mail:
+            self._is_dull = is_dull
+            self._in_hand = None
             while True:
                 self._raise_failure()
                 now_s = self._clock.now_s()
                 if self._slot is not None:
                     frame, self._slot = self._slot, None
                     if now_s - frame.t_s <= self._max_age_s:
+                        self._in_hand, self._handed_s = frame, frame.t_s
                         return frame
                 if now_s - self._last_s > self._max_age_s:
                     raise SourceError(
@@ -142,37 +162,58 @@ class LiveSource:
         frozen = _FrozenCheck(self._frozen_s, self._dark_level)
         try:
             while not self._is_closing:
-                image = self._camera.grab()
+                image = self._camera.grab(self._free_buffer())
                 t_s = self._clock.now_s()
                 check_image(image)
-                if frozen.is_frozen(image, t_s):
+                thumb = thumbnail(image)
+                if frozen.is_frozen(image, thumb, t_s):
                     raise SourceError(
                         f"camera {self._name} is frozen: the same picture for {self._frozen_s:g} s; "
                         "unplug it and plug it in again"
                     )
-                with self._mail:
-                    self._slot = Frame(index, t_s, image)
-                    self._last_s = t_s
-                    self._mail.notify_all()
+                self._deliver(Frame(index, t_s, image, thumb))
                 index += 1
         except Exception as exc:  # a worker's failure is kept for the next read
             with self._mail:
                 self._failure = exc
                 self._mail.notify_all()
 
+    def _free_buffer(self) -> BgrImage | None:
+        """A buffer that nobody looks at; None before the first picture has told its size."""
+        with self._mail:
+            taken = [frame.image for frame in (self._slot, self._in_hand) if frame is not None]
+        return next((buffer for buffer in self._buffers if not any(buffer is image for image in taken)), None)
+
+    def _deliver(self, frame: Frame) -> None:
+        if not self._buffers or self._buffers[0].shape != frame.image.shape:
+            self._buffers = [np.empty_like(frame.image) for _ in range(BUFFERS)]
+        is_dull = self._is_dull
+        is_kept = is_dull is not None and frame.t_s - self._handed_s < HOLD_S and is_dull(frame)
+        with self._mail:
+            self._last_s = frame.t_s
+            if not is_kept:
+                self._slot = frame
+                self._mail.notify_all()
+
 
 class _FrozenCheck:
-    """Notices pictures that repeat bit for bit, from a checksum over every sixteenth row."""
+    """Notices pictures that repeat bit for bit: by their thumbnails, and where these are alike by every 16th row."""
 
     def __init__(self, frozen_s: float, dark_level: float) -> None:
         self._frozen_s = frozen_s
         self._dark_level = dark_level
+        self._thumb: Grey | None = None
         self._checksum: int | None = None
         self._since_s = 0.0
 
-    def is_frozen(self, image: BgrImage, t_s: float) -> bool:
-        sample = image[::16]
-        checksum = zlib.crc32(sample.tobytes())
-        if checksum != self._checksum or float(sample.mean()) < self._dark_level:
+    def is_frozen(self, image: BgrImage, thumb: Grey, t_s: float) -> bool:
+        if self._thumb is None or (thumb != self._thumb).any() or cv2.mean(thumb)[0] < self._dark_level:
+            self._thumb, self._checksum, self._since_s = thumb, None, t_s
+            return False
+        checksum = zlib.crc32(image[::16].tobytes())
+        if self._checksum is None:
+            # The picture before it was not summed up, since hardly any repeats: time counts from it all the same.
+            self._checksum = checksum
+        elif checksum != self._checksum:
             self._checksum, self._since_s = checksum, t_s
         return t_s - self._since_s >= self._frozen_s

@@ -51,12 +51,12 @@ class V4l2Camera:
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._capture = capture
 
-    def grab(self) -> BgrImage:
-        """The next picture, (H, W, 3) uint8 BGR. Raises: SourceError if the camera is lost."""
+    def grab(self, out: BgrImage | None = None) -> BgrImage:
+        """The next picture, (H, W, 3) uint8 BGR; see `live.Camera`. Raises: SourceError if the camera is lost."""
         if self._capture is None:
             raise SourceError(f"camera {self._device} is not open")
         for _ in range(ATTEMPTS):
-            has_picture, image = self._capture.read()
+            has_picture, image = self._capture.read(out)
             if has_picture:
                 return np.asarray(image, dtype=np.uint8)
         raise SourceError(f"camera {self._device} is lost: {ATTEMPTS} pictures in a row did not come; check its cable")

@@ -205,7 +205,7 @@ def test_a_camera_that_is_unplugged_in_mid_run_parks_the_gate_and_is_exit_3(ledg
         def open(self):
             pass
 
-        def grab(self):
+        def grab(self, out=None):
             image = next(self._images, None)
             if image is None:
                 has_begun.wait(10)
