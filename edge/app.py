@@ -1,5 +1,6 @@
 """The composition root: the one module that knows the concrete drivers."""
 
+import logging
 import math
 import platform
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,9 @@ import cv2
 
 import edge
 from edge.bundle import Bundle, load_bundle
+from edge.classify.interpreters import RuntimeName, resolve_runtime
 from edge.classify.tflite import TfliteClassifier
+from edge.classify.tuning import DEFAULT, Tuning, held_on, measure, recall, remember, usable_cores
 from edge.config import Config
 from edge.configfile import check_labels, check_model_path
 from edge.errors import ConfigError
@@ -20,7 +23,7 @@ from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.machine import Rules
 from edge.memory import release_file_pages, settle
-from edge.paths import ledger_path, model_path
+from edge.paths import ledger_path, model_path, tuning_path
 from edge.pins import open_factory
 from edge.policy import VotePolicy
 from edge.ports import Classifier, Source
@@ -31,6 +34,7 @@ from edge.sources.replay import Pace, ReplaySource
 
 __all__ = ["Session", "open_classifier", "open_session", "vote_policy"]
 
+_log = logging.getLogger(__name__)
 SOURCE_KINDS = "sim[:SEED], video:PATH, images:DIR or v4l2:DEVICE"
 
 
@@ -47,16 +51,50 @@ class Session:
 def open_classifier(config: Config, file: Path | None = None) -> tuple[Bundle, TfliteClassifier]:
     """Load, check and warm the model; the routes must fit its labels.
 
+    Threads that the config leaves open are those that a run found out before; one, as long as none has.
+
     Args:
         file: where the configuration was read, for errors.
     Raises: BundleError, ConfigError.
     """
+    bundle = _open_bundle(config, file)
+    runtime = resolve_runtime(config.model.runtime)
+    threads = config.model.threads or (recall(tuning_path(), runtime, bundle.id.sha256) or DEFAULT).threads
+    return bundle, TfliteClassifier(bundle, runtime, threads)
+
+
+def _open_tuned(config: Config, file: Path | None) -> tuple[Bundle, TfliteClassifier, Tuning]:
+    """As `open_classifier`; what is not known of this machine is measured, and remembered."""
+    bundle = _open_bundle(config, file)
+    runtime = resolve_runtime(config.model.runtime)
+    if config.model.threads is not None:
+        tuning = Tuning(config.model.threads, None, {})
+    else:
+        tuning = recall(tuning_path(), runtime, bundle.id.sha256) or _tune(runtime, bundle)
+    return bundle, TfliteClassifier(bundle, runtime, tuning.threads), tuning
+
+
+def _tune(runtime: RuntimeName, bundle: Bundle) -> Tuning:
+    tuning = measure(runtime, bundle.model, usable_cores())
+    try:
+        remember(tuning_path(), runtime, bundle.id.sha256, tuning)
+    except OSError as exc:
+        _log.warning(
+            "cannot remember in %s how many threads are best (%s); it is measured at every start unless model.threads "
+            "is set",
+            tuning_path(),
+            exc.strerror,
+        )
+    return tuning
+
+
+def _open_bundle(config: Config, file: Path | None) -> Bundle:
     # The pictures are small: OpenCV's own threads would cost more than they bring.
     cv2.setNumThreads(1)
     check_model_path(config, file)
     bundle = load_bundle(model_path(config))
     check_labels(config, bundle.labels, file)
-    return bundle, TfliteClassifier(bundle, config.model.runtime, config.model.threads)
+    return bundle
 
 
 def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
@@ -90,10 +128,11 @@ def open_session(
     Raises: any SorterError, before anything has moved.
     """
     with ExitStack() as stack:
-        bundle, classifier = open_classifier(config, file)
-        stack.callback(classifier.close)
-        # Before the source brings its own libraries and buffers: the peak is lower by what start-up alone needed.
+        # Before the model, and before the source, bring their own libraries and buffers: the peak is lower by what was
+        # read only to start.
         release_file_pages()
+        bundle, classifier, tuning = _open_tuned(config, file)
+        stack.callback(classifier.close)
         ledger = SqliteLedger(ledger_path(config))
         ledger.open()
         stack.callback(ledger.close)
@@ -106,6 +145,7 @@ def open_session(
         if sensor is not None:
             stack.callback(sensor.close)
             sensor.open()
+        release_file_pages()
         source, truth = _make_source(config, pace, gate)
         stack.callback(source.close)
         source.open()
@@ -121,6 +161,8 @@ def open_session(
         )
         runtime = Runtime(parts, rules, _boot_body(config, classifier), watchers)
         settle()
+        # Last, when the camera's thread and the pins' are there: threads that are made on one core stay on it.
+        stack.enter_context(held_on(tuning.core))
         yield Session(runtime, parts, truth)
 
 

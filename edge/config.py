@@ -230,7 +230,13 @@ class ModelConfig(_Section):
 
     path: str | None = Field(None, description="folder of the bundle; null takes the one that ships with the program")
     runtime: Literal["auto", "litert", "tflite_runtime"] = Field("auto", description="auto: LiteRT where installed")
-    threads: int = Field(1, ge=1, le=64, description="processor threads of one inference")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="processor threads of one inference; null: found by a short measurement at the first start, and "
+        "remembered for this machine",
+    )
 
 
 class LedgerConfig(_Section):

@@ -6,7 +6,7 @@ from pathlib import Path
 import edge
 from edge.config import Config
 
-__all__ = ["ledger_path", "model_path", "state_dir"]
+__all__ = ["ledger_path", "model_path", "state_dir", "tuning_path"]
 
 SHIPPED_MODEL = "waste-mobilenetv2"
 
@@ -15,6 +15,11 @@ def state_dir() -> Path:
     """Where data of this program lives for the user who runs it (XDG base directories)."""
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "edge-sorter"
+
+
+def tuning_path() -> Path:
+    """File that remembers how inferences run best on this machine (`classify.tuning`)."""
+    return state_dir() / "tuning.json"
 
 
 def model_path(config: Config) -> Path:

@@ -23,6 +23,7 @@ RESIZE: Resize = "thinned_linear"
 """What models are trained with; a bundle of before says `linear`."""
 FRAME_SIDE_PX = 640
 """Longest side of the frames that models are trained on (a 640 x 480 camera)."""
+_UINT8 = np.dtype(np.uint8)
 TIE = 1e-3
 """Share of a step by which a value may miss a tie and still count as one: a model's scale is a 32-bit float."""
 
@@ -58,7 +59,7 @@ class InputSpec:
 
 def check_image(image: BgrImage) -> None:
     """Raises: SourceError unless `image` is (H, W, 3) uint8 with at least one pixel."""
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != _UINT8 or not image.size:
         raise SourceError(
             f"frame is {image.dtype} of shape {image.shape}, expected (height, width, 3) uint8 in BGR order; "
             "check source.spec and the camera's pixel format"
@@ -100,11 +101,17 @@ def _thinned(image: BgrImage, height: int) -> BgrImage:
 
 
 class Preprocessor:
-    """Fills an input tensor, the model's own or one of its own. It keeps its buffers from call to call."""
+    """Fills an input tensor, the model's own or one of its own. It keeps its buffers from call to call.
 
-    def __init__(self, spec: InputSpec) -> None:
+    Args:
+        spec: of the tensor.
+        keeps_bgr: leave the channels as they come, for a model whose first layer was turned to them.
+    """
+
+    def __init__(self, spec: InputSpec, *, keeps_bgr: bool = False) -> None:
         self._size = (spec.width, spec.height)
         self._is_thinned = spec.resize == "thinned_linear"
+        self._keeps_bgr = keeps_bgr
         self._tensor = np.empty((1, spec.height, spec.width, 3), dtype=spec.dtype)
         self._resized = np.empty((spec.height, spec.width, 3), dtype=np.uint8)
         table = spec.quantization_table().view(np.uint8)
@@ -119,10 +126,9 @@ class Preprocessor:
             image: (H, W, 3) uint8, BGR order, any size.
             out: (1, height, width, 3) of the spec's dtype that is filled; without it, a buffer that the next call
                 overwrites.
-        Returns: `out` or that buffer, in RGB order.
+        Returns: `out` or that buffer, in RGB order unless the order is kept.
         Raises: SourceError if image is not (H, W, 3) uint8; ValueError if `out` is no such tensor.
         """
-        check_image(image)
         tensor = self._tensor if out is None else out
         if tensor.shape != self._tensor.shape or tensor.dtype != self._tensor.dtype or not tensor.flags.c_contiguous:
             # OpenCV would write to a new array instead, without a word.
@@ -130,12 +136,20 @@ class Preprocessor:
                 f"out is {tensor.dtype} of shape {tensor.shape}, expected contiguous {self._tensor.dtype} of shape "
                 f"{self._tensor.shape}"
             )
+        self.fill(image, tensor)
+        return tensor
+
+    def fill(self, image: BgrImage, tensor: npt.NDArray[Any]) -> None:
+        """The same for a tensor that is known to be right. Raises: SourceError if image is not (H, W, 3) uint8."""
+        check_image(image)
         pixels = tensor[0].view(np.uint8)
         rows = _thinned(image, self._size[1]) if self._is_thinned else image
-        cv2.resize(rows, self._size, dst=self._resized, interpolation=cv2.INTER_LINEAR)
-        cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=pixels)
+        if self._keeps_bgr:
+            cv2.resize(rows, self._size, dst=pixels, interpolation=cv2.INTER_LINEAR)
+        else:
+            cv2.resize(rows, self._size, dst=self._resized, interpolation=cv2.INTER_LINEAR)
+            cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=pixels)
         if self._flip is None:
             cv2.LUT(pixels, self._table, dst=pixels)
         elif self._flip:
             np.bitwise_xor(pixels, self._flip, out=pixels)
-        return tensor

@@ -1,11 +1,16 @@
 """Fixtures of all tests."""
 
+import atexit
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+_STATE = tempfile.mkdtemp(prefix="edge-sorter-tests-")
+atexit.register(shutil.rmtree, _STATE, ignore_errors=True)
 
 # Before Typer and Rich are imported, which look once: neither the terminal nor a CI service decides what is printed.
 for _name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TERMINAL_WIDTH"):
@@ -16,6 +21,8 @@ os.environ |= {
     "TERM": "xterm",
     "COLUMNS": "120",
     "LINES": "40",
+    # What a run remembers of this machine is no business of a test's.
+    "XDG_STATE_HOME": _STATE,
 }
 
 from tests.rigs import SHIPPED_BUNDLE  # noqa: E402
