@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.commands import config, ledger, model
+from edge.commands import bench, config, ledger, model
 from edge.errors import ConfigError, SorterError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(bench.app, name="bench")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(model.app, name="model")
 app.add_typer(config.app, name="config")
@@ -122,19 +123,6 @@ def classify(
     from edge.commands.classify import classify_paths
 
     raise typer.Exit(classify_paths(paths, as_json=as_json, config=config, model=model))
-
-
-@app.command()
-def bench(
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write every round to this JSON file.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the table gives their medians.")] = 9,
-    config: ConfigOption = None,
-    model: ModelOption = None,
-) -> None:
-    """Measure start, memory, and the loop's processor time beside the bare inference of the same run."""
-    from edge.commands.bench import run_bench
-
-    run_bench(config, model, json_path, rounds)
 
 
 def main() -> None:

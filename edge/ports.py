@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from edge.clock import Clock
-from edge.records import BgrImage, Event, Frame, GateReport, ModelId, Prediction, Presence
+from edge.records import BgrImage, Event, Frame, GateReport, ModelId, Prediction, Prepared, Presence
 
-__all__ = ["Classifier", "DropSensor", "Dull", "Gate", "Ledger", "PresenceDetector", "Source"]
+__all__ = ["Classifier", "DropSensor", "Dull", "Gate", "Ledger", "Prepare", "PresenceDetector", "Source"]
 
 
 Dull = Callable[[Frame], bool]
 """True for a frame that nobody needs to see: it shows what the last one showed."""
+Prepare = Callable[[BgrImage], Prepared]
+"""Resizes and quantizes an image into a new array."""
 
 
 class Source(Protocol):
@@ -35,7 +37,7 @@ class Source(Protocol):
         """
         ...
 
-    def read(self, until_s: float, *, is_dull: Dull | None = None) -> Frame | None:
+    def read(self, until_s: float, *, is_dull: Dull | None = None, prepare: Prepare | None = None) -> Frame | None:
         """The next frame of a replay, or the freshest unread frame of a camera.
 
         Waits on `clock` for it, no longer than `until_s`. None means that `until_s` was reached first, or
@@ -45,6 +47,8 @@ class Source(Protocol):
             is_dull: a camera may keep a frame for which it is true to itself, but none that comes half a second or
                 more after the last one that was handed over. It is asked in the camera's own thread. A replay hands
                 over every frame.
+            prepare: a camera may call it on its pictures from now on, in its own thread, while the loop is busy with
+                the picture before; `Frame.prepared` is what it returned.
 
         Raises: SourceError if the camera is lost, or its pictures are stale or frozen.
         """
@@ -81,9 +85,18 @@ class Classifier(Protocol):
     @property
     def model(self) -> ModelId: ...
 
-    def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
+    def prepare(self, image: BgrImage) -> Prepared:
+        """The part of `classify` that comes before the inference; one other thread may do it ahead.
+
+        Raises: SourceError if the image is not (H, W, 3) uint8.
+        """
+        ...
+
+    def classify(self, image: BgrImage, t_s: float = 0.0, prepared: Prepared | None = None) -> Prediction:
         """Classify one (H, W, 3) uint8 BGR image of any size.
 
+        Args:
+            prepared: what `prepare` made of this very image; None: it is made now.
         Raises: SourceError if the image is not (H, W, 3) uint8.
         """
         ...

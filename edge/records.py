@@ -23,11 +23,15 @@ __all__ = [
     "Grey",
     "ModelId",
     "Prediction",
+    "Prepared",
     "Presence",
 ]
 
 BgrImage = npt.NDArray[np.uint8]
 """(H, W, 3) uint8, BGR order, 0..255."""
+
+Prepared = npt.NDArray[Any]
+"""A model's input tensor, filled."""
 
 Grey = npt.NDArray[np.uint8]
 """(H, W) uint8, 0..255."""
@@ -45,12 +49,14 @@ class Frame:
         image: (H, W, 3) uint8, BGR order. The receiver must not write to it. A live source writes the next pictures
             to the same memory: it holds until the source is read again.
         thumb: `thumbnail(image)` where the source has it anyway; None: whoever wants it makes it. It may be kept.
+        prepared: what the classifier's `prepare` made of the image, where the source did that in its own thread.
     """
 
     index: int
     t_s: float
     image: BgrImage
     thumb: Grey | None = None
+    prepared: Prepared | None = None
 
 
 class Presence(NamedTuple):

@@ -37,6 +37,7 @@ TICK_S = 0.01
 """The loop's period while the gate moves."""
 IDLE_S = 0.1
 """Longest wait for a frame, so that a request to stop is seen."""
+_VOTING_SOON = frozenset({State.SETTLING, State.VOTING})
 _TICK = Tick()
 
 
@@ -128,7 +129,8 @@ class Runtime:
             frame = self._parts.source.read(self._next_tick_s)
         else:
             is_dull = self._parts.presence.is_same if self._machine.is_idle(now_s) else None
-            frame = self._parts.source.read(now_s + IDLE_S, is_dull=is_dull)
+            prepare = self._parts.classifier.prepare if self._machine.state in _VOTING_SOON else None
+            frame = self._parts.source.read(now_s + IDLE_S, is_dull=is_dull, prepare=prepare)
         if frame is not None:
             self._look(frame)
         self._tick(self._clock.now_s())
@@ -192,7 +194,8 @@ class Runtime:
     def _classify(self) -> None:
         if self._frame is None:
             return
-        prediction = self._parts.classifier.classify(self._frame.image, self._frame.t_s)
+        frame = self._frame
+        prediction = self._parts.classifier.classify(frame.image, frame.t_s, frame.prepared)
         for watcher in self._watchers:
             watcher.on_prediction(prediction)
         self._step(Voted(prediction), self._clock.now_s())

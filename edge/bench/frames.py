@@ -9,22 +9,24 @@ import numpy.typing as npt
 from edge.bench.report import FrameSet
 from edge.records import Frame
 from edge.render import LABELS, Light, Placed, Tray, render_item
-from edge.sources.sim import Simulation
+from edge.sources.sim import FIRST_ACT_S, Simulation
 from edge.sources.sim_script import Item
 
-__all__ = ["FPS", "HEIGHT_PX", "WIDTH_PX", "describe", "play_frames", "still_frames"]
+__all__ = ["FPS", "HEIGHT_PX", "REST_S", "WIDTH_PX", "describe", "play_frames", "still_frames"]
 
 VERSION = 1
 """Counted up whenever the pictures change: figures of two versions are of different work."""
 SEED = 1
 WIDTH_PX, HEIGHT_PX, FPS = 640, 480, 30.0
 STILLS_A_LABEL = 2
+ITEM = Item("plastic", "pet_bottle", rest_s=0.8)
+REST_S = FIRST_ACT_S + ITEM.slide_s
+"""When the item of `play_frames` has come to rest."""
 
 
 def play_frames(fps: float = FPS, width_px: int = WIDTH_PX, height_px: int = HEIGHT_PX) -> list[Frame]:
     """Two seconds of empty tray, one bottle that rests for 0.8 s, and an empty tray again."""
-    script = [Item("plastic", "pet_bottle", rest_s=0.8)]
-    simulation = Simulation(seed=SEED, items=1, fps=fps, width_px=width_px, height_px=height_px, script=script)
+    simulation = Simulation(seed=SEED, items=1, fps=fps, width_px=width_px, height_px=height_px, script=[ITEM])
     simulation.open()
     frames = []
     while simulation.next_s() is not None:

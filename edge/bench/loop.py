@@ -1,166 +1,117 @@
-"""What the loop costs in processor time, beside the bare inference of the same run.
+"""What a turn of the loop costs: the same rendered item, played over and over through the real loop.
 
-The same rendered item is played over and over through the real loop. The processor time of every turn is taken and
-sorted by what the turn did; between two plays the bare `invoke()` is timed, so that both meet the same noise.
+The clocks are read around every stage and every turn; turns are sorted by what they did. A replay's own clock drives
+the gate, so that a motion of a second takes no second.
 """
 
-import statistics
-import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
-from edge.app import open_classifier, vote_policy
+from edge.bench.report import Figure, Stage
+from edge.bench.samples import now, stages
+from edge.bench.timed import TITLES, Log, LoopRound, open_runtime
+from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.config import Config
 from edge.errors import ConfigError
-from edge.gates.servo_flap import ServoFlap
-from edge.ledger import SqliteLedger
-from edge.machine import Machine, Rules, State
-from edge.memory import settle
-from edge.pins import open_factory
-from edge.presence.local_contrast import LocalContrastDetector
-from edge.records import BgrImage, Frame, ModelId, Prediction, Presence
-from edge.runtime import Parts, Runtime
+from edge.records import Frame
+from edge.runtime import Runtime
 from edge.sources.replay import ReplaySource
-from edge.sources.sim import Simulation
-from edge.sources.sim_script import Item
 
-__all__ = ["LoopRound", "measure_loop"]
+__all__ = ["LoopRig", "figures_of", "open_loop", "stages_of"]
 
-PLAYS = 12
-"""Times that the item is shown in one round."""
 BUFFERS = 3
 """Frames that a camera driver has in its hands."""
+PRESENCE_GOAL_US = 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class LoopRound:
-    """Processor time of one round, in microseconds a frame: medians, so that a neighbour's hiccup does not count.
+class LoopRig:
+    """The real loop over a recording that never ends."""
 
-    Attributes:
-        label_us: the classifier's part of it, from the frame to its label.
-        classified_us: a frame that was looked at, classified and voted on, without the gate's first command.
-        gate_us: what the turn that ends in a decision costs more: the decision's record and the first command.
-        idle_us: a frame of the empty tray while the sorter is ready.
-        invoke_us: the bare `invoke()` of the interpreter, one thread.
-        classified, decided, idle: how many frames these are the medians of.
+    def __init__(self, runtime: Runtime, log: Log, recording: "_Recording") -> None:
+        self._runtime = runtime
+        self._log = log
+        self._recording = recording
+
+    def watched(self, watch: Callable[[Callable[[], str | None]], None], times: int) -> None:
+        """Play without clocks: `watch` is given each turn, and does it; the turn returns what stage it belongs to."""
+
+        def turn() -> str | None:
+            self._log.begin_turn()
+            self._runtime.turn()
+            return self._log.kind
+
+        until = self._recording.index + times * self._recording.length
+        while self._recording.index < until:
+            self._recording.capture()
+            watch(turn)
+
+    def play(self, times: int) -> LoopRound:
+        """Show the item so many times. Raises: ConfigError if the policy lets no frame vote."""
+        found = self._log.round = LoopRound()
+        until = self._recording.index + times * self._recording.length
+        while self._recording.index < until:
+            self._recording.capture()
+            self._log.begin_turn()
+            began = now()
+            self._runtime.turn()
+            self._log.end_turn(began, now())
+        if not found.samples["decide"].cpu or not found.samples["turn_idle"].cpu:
+            raise ConfigError("the bench's item was not decided; check presence, settle and vote in the configuration")
+        return found
+
+
+@contextmanager
+def open_loop(
+    config: Config, bundle: Bundle, classifier: TfliteClassifier, frames: Sequence[Frame]
+) -> Iterator[LoopRig]:
+    """See `open_runtime`; the gate is on its way home. Raises: LedgerError, ActuatorError."""
+    recording, log = _Recording(frames), Log()
+    with open_runtime(config, bundle, classifier, ReplaySource(recording, "fast"), log) as runtime:
+        runtime.begin()
+        yield LoopRig(runtime, log, recording)
+
+
+def figures_of(rounds: Sequence[LoopRound], bare_us: Sequence[float]) -> dict[str, Figure]:
+    """What is claimed of a turn.
+
+    Args:
+        bare_us: median processor time of the bare inference, of the same rounds.
     """
+    turns = [one.cpu_us("turn_classified") for one in rounds]
+    idle = [float(np.mean(one.samples["turn_idle"].cpu)) for one in rounds]
+    presence = [float(np.mean(one.samples["presence"].cpu)) for one in rounds]
+    gate = [one.cpu_us("gate_command") for one in rounds]
 
-    label_us: float
-    classified_us: float
-    gate_us: float
-    idle_us: float
-    invoke_us: float
-    classified: int
-    decided: int
-    idle: int
+    def over_bare(values: Sequence[float]) -> list[float]:
+        return [value / bare for value, bare in zip(values, bare_us, strict=True)]
 
-    @property
-    def label_ratio(self) -> float:
-        """Processor time from a frame to its label over that of the bare inference."""
-        return self.label_us / self.invoke_us
-
-    @property
-    def ratio(self) -> float:
-        """Processor time of a classified frame, from its reading to its vote, over that of the bare inference."""
-        return self.classified_us / self.invoke_us
-
-    @property
-    def ratio_with_gate(self) -> float:
-        """The same with the decisions and the gate's first commands spread over all frames that voted."""
-        share = self.decided / (self.classified + self.decided)
-        return (self.classified_us + share * self.gate_us) / self.invoke_us
-
-
-def measure_loop(config: Config, rounds: int, file: Path | None = None) -> list[LoopRound]:
-    """Play `rounds` rounds; `file` is where the configuration was read, for errors.
-
-    Raises: BundleError, ConfigError, LedgerError.
-    """
-    config = config.model_copy(update={"model": config.model.model_copy(update={"threads": 1})})
-    bundle, inner = open_classifier(config, file)
-    classifier = _TimedClassifier(inner)
-    frames = _render_item(config)
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = SqliteLedger(Path(folder) / "ledger.db")
-        ledger.open()
-        factory = open_factory("mock")
-        gate = ServoFlap(config.gate, factory)
-        gate.open()
-        try:
-            recording = _Loop(frames)
-            source = ReplaySource(recording, "fast")
-            source.open()
-            parts = Parts(source, LocalContrastDetector(config.presence), classifier, gate, None, ledger)
-            rules = Rules(
-                config.settle, config.rearm, config.drop_sensor, config.vote.deadline_s, vote_policy(config, bundle)
-            )
-            probe = _Probe()
-            model = {"name": bundle.id.name, "version": bundle.id.version, "sha256": bundle.id.sha256}
-            runtime = Runtime(parts, rules, {"model": model, "source": "bench"}, [probe])
-            runtime.begin()
-            settle()
-            _play(runtime, recording, classifier, probe)
-            return [_play(runtime, recording, classifier, probe) for _ in range(rounds)]
-        finally:
-            gate.close()
-            factory.close()
-            ledger.close()
+    return {
+        "turn_ratio": Figure.of(
+            "whole turn of a classified frame / bare invoke, processor time", "ratio", over_bare(turns)
+        ),
+        "presence_ratio": Figure.of("presence, a frame / bare invoke, processor time", "ratio", over_bare(presence)),
+        "idle_turn_ratio": Figure.of(
+            "whole turn of a frame of the empty tray / bare invoke, processor time", "ratio", over_bare(idle)
+        ),
+        "gate_command_ratio": Figure.of(
+            "decision -> first command on the pins / bare invoke, processor time", "ratio", over_bare(gate)
+        ),
+        "turn_us": Figure.of("whole turn of a classified frame, processor time", "us", turns),
+        "presence_us": Figure.of("presence, a frame, mean processor time", "us", presence, goal=PRESENCE_GOAL_US),
+        "idle_turn_us": Figure.of("whole turn of a frame of the empty tray, mean processor time", "us", idle),
+        "gate_command_us": Figure.of("decision -> first command on the pins, processor time", "us", gate),
+    }
 
 
-class _TimedClassifier:
-    """A classifier that notes the processor time of each call."""
-
-    def __init__(self, inner: TfliteClassifier) -> None:
-        self._inner = inner
-        self.label_ns: list[int] = []
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self._inner.labels
-
-    @property
-    def model(self) -> ModelId:
-        return self._inner.model
-
-    def invoke(self) -> None:
-        """The bare inference."""
-        self._inner.interpreter.invoke()
-
-    def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
-        start_ns = time.process_time_ns()
-        prediction = self._inner.classify(image, t_s)
-        self.label_ns.append(time.process_time_ns() - start_ns)
-        return prediction
-
-    def close(self) -> None:
-        self._inner.close()
+def stages_of(rounds: Sequence[LoopRound], start_s: float) -> dict[str, Stage]:
+    """All samples of the stages; `start_s` is the performance counter's zero of the series."""
+    return stages(TITLES, [one.samples for one in rounds], start_s)
 
 
-class _Probe:
-    """Notes what a turn did."""
-
-    def __init__(self) -> None:
-        self.has_classified = False
-        self.is_idle = False
-        self.has_decided = False
-
-    def on_frame(self, frame: Frame, presence: Presence, machine: Machine) -> None:
-        self.is_idle = machine.state is State.READY
-        self.has_decided = machine.state is State.ROUTING
-
-    def on_prediction(self, prediction: Prediction) -> None:
-        self.has_classified = True
-
-    def on_event(self, record: object) -> None:
-        """Nothing."""
-
-
-class _Loop:
+class _Recording:
     """A recording that plays the same frames for ever, with time going on.
 
     As with a camera, a frame is written to memory just before it is read: `capture` does this, outside the measured
@@ -173,16 +124,13 @@ class _Loop:
         self._step_s = frames[1].t_s - frames[0].t_s
         self._captured = -1
         self.index = 0
+        self.length = len(frames)
 
     def capture(self) -> None:
         """Write the next frame to its buffer, once."""
         if self._captured != self.index:
             self._captured = self.index
             np.copyto(self._buffers[self.index % BUFFERS], self._frames[self.index % len(self._frames)].image)
-
-    @property
-    def plays(self) -> int:
-        return self.index // len(self._frames)
 
     def open(self) -> None:
         """Nothing to open."""
@@ -197,53 +145,3 @@ class _Loop:
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-def _render_item(config: Config) -> list[Frame]:
-    """Two seconds of empty tray, one item that stays until it is decided, and an empty tray again: about 80 frames."""
-    script = [Item("plastic", "pet_bottle", rest_s=0.8)]
-    simulation = Simulation(seed=1, items=1, fps=config.source.fps, script=script)
-    simulation.open()
-    frames = []
-    while simulation.next_s() is not None:
-        frames.append(simulation.take())
-    return frames
-
-
-def _play(runtime: Runtime, recording: _Loop, classifier: _TimedClassifier, probe: _Probe) -> LoopRound:
-    clock_ns = time.process_time_ns
-    classifier.label_ns.clear()
-    classified_ns: list[int] = []
-    decided_ns: list[int] = []
-    idle_ns: list[int] = []
-    invoke_ns: list[int] = []
-    for _ in range(PLAYS):
-        until = recording.plays + 1
-        wanted = len(classified_ns) + len(decided_ns)
-        while recording.plays < until:
-            probe.has_classified = probe.is_idle = False
-            recording.capture()
-            start_ns = clock_ns()
-            runtime.turn()
-            spent_ns = clock_ns() - start_ns
-            if probe.has_classified:
-                (decided_ns if probe.has_decided else classified_ns).append(spent_ns)
-            elif probe.is_idle:
-                idle_ns.append(spent_ns)
-        for _ in range(len(classified_ns) + len(decided_ns) - wanted):
-            start_ns = clock_ns()
-            classifier.invoke()
-            invoke_ns.append(clock_ns() - start_ns)
-    if not classified_ns or not decided_ns or not idle_ns:
-        raise ConfigError("the bench needs items that more than one frame votes on; raise vote.min_frames to 2 or more")
-    classified_us = statistics.median(classified_ns) / 1000
-    return LoopRound(
-        label_us=statistics.median(classifier.label_ns) / 1000,
-        classified_us=classified_us,
-        gate_us=statistics.median(decided_ns) / 1000 - classified_us,
-        idle_us=statistics.median(idle_ns) / 1000,
-        invoke_us=statistics.median(invoke_ns) / 1000,
-        classified=len(classified_ns),
-        decided=len(decided_ns),
-        idle=len(idle_ns),
-    )

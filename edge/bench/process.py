@@ -1,21 +1,27 @@
-"""What a whole process costs: from its start to the first label, and its memory while it sorts."""
+"""What a whole process costs: from its start to the first label, to sorting, and its memory while it sorts."""
 
+import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from edge.bench.report import Figure
+from edge.bundle import MODEL_NAME
+from edge.classify.interpreters import RuntimeName
 from edge.errors import SorterError
-from edge.render import Light, Placed, Tray, render_item
 
-__all__ = ["Memory", "measure_memory", "measure_start"]
+__all__ = ["Memory", "ProcessFindings", "figures_of", "measure_process"]
 
+GOALS = {"label_s": 0.45, "sorting_s": 0.7, "memory_mb": 90.0}
+MEMORY_ITEMS = 20
 # The kernel's own figure for this process: that of the parent's children also counts what the parent had before exec.
 _REPORT_MEMORY = """
 import pathlib, sys
@@ -27,20 +33,6 @@ finally:
 """
 
 
-def measure_start(model: Path, rounds: int) -> list[float]:
-    """Seconds from the start of `edge-sorter classify` to its first line, once a round; the first one is not counted.
-
-    Raises: SorterError if the command fails.
-    """
-    rng = np.random.default_rng(1)
-    image = Tray(rng).compose([Placed(render_item("glass", rng), 320.0, 240.0)], Light(), rng)
-    with tempfile.TemporaryDirectory() as folder:
-        picture = Path(folder) / "item.png"
-        cv2.imwrite(str(picture), image)
-        command = [sys.executable, "-m", "edge", "classify", str(picture), "--json", "--model", str(model)]
-        return [_first_line_s(command) for _ in range(rounds + 1)][1:]
-
-
 class Memory(NamedTuple):
     """Resident memory of a process, in MB (10^6 bytes)."""
 
@@ -49,30 +41,145 @@ class Memory(NamedTuple):
     """When it had done its work: what it keeps while it sorts."""
 
 
-def measure_memory(model: Path, items: int) -> Memory:
-    """Resident memory of `edge-sorter run` over `items` simulated items, which are drawn in the same process.
+class ProcessFindings(NamedTuple):
+    """Seconds of wall time, a value a round, and the memory of one run.
 
-    Raises: SorterError if the command fails.
+    Attributes:
+        label_s: from the start of `classify` to its line.
+        least_s: of a process that imports OpenCV and the runtime, opens the model, classifies once, and nothing else.
+        sorting_s, ready_s: from the start of `run` to its first frame, and to its being ready for an item.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", _REPORT_MEMORY, "run", "--source", "sim", "--pace", "fast"]
-        command += ["--items", str(items), "--ledger", str(Path(folder) / "ledger.db"), "--model", str(model)]
-        result = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
-    lines = (line.split() for line in result.stderr.splitlines() if line.startswith(("VmHWM:", "VmRSS:")))
-    mb = {words[0]: int(words[1]) * 1024 / 1e6 for words in lines}
-    if result.returncode != 0 or len(mb) != 2:
-        raise SorterError(f"{' '.join(command[3:])} ended with {result.returncode}; run it by hand to see why")
-    return Memory(mb["VmHWM:"], mb["VmRSS:"])
+
+    label_s: list[float]
+    least_s: list[float]
+    sorting_s: list[float]
+    ready_s: list[float]
+    memory: Memory
 
 
-def _first_line_s(command: list[str]) -> float:
+def measure_process(
+    model: Path, still: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], runtime: RuntimeName, rounds: int
+) -> ProcessFindings:
+    """Start `classify` and `run` in turns, and let a run sort a few items.
+
+    The first start of each is not counted: it reads from disk, and finds out the number of threads.
+
+    Args:
+        model: folder of the bundle.
+        still: (H, W, 3) uint8 BGR, what `classify` is shown.
+        runtime: that it runs on.
+    Raises: SorterError if a command fails.
+    """
+    with TemporaryDirectory() as folder:
+        picture = Path(folder) / "item.png"
+        cv2.imwrite(str(picture), still)
+        label_s, least_s, sorting_s, ready_s = [], [], [], []
+        for number in range(rounds + 1):
+            first_s = _first_line_s(["-m", "edge", "classify", str(picture), "--json", "--model", str(model)])
+            smallest_s = _first_line_s(["-c", _LEAST, str(model / MODEL_NAME), runtime])
+            began_s, is_ready_s = _sorting_s(model, Path(folder) / "ledger.db")
+            if number > 0:
+                label_s.append(first_s)
+                least_s.append(smallest_s)
+                sorting_s.append(began_s)
+                ready_s.append(is_ready_s)
+        return ProcessFindings(label_s, least_s, sorting_s, ready_s, _memory(model, Path(folder) / "memory.db"))
+
+
+def figures_of(found: ProcessFindings) -> dict[str, Figure]:
+    """What is claimed of the process."""
+    return {
+        "start_to_label_s": Figure.of("process start -> first label", "s", found.label_s, goal=GOALS["label_s"]),
+        "start_ratio": Figure.of(
+            "process start -> first label / the same with OpenCV and the runtime alone",
+            "ratio",
+            [ours / least for ours, least in zip(found.label_s, found.least_s, strict=True)],
+        ),
+        "start_to_sorting_s": Figure.of(
+            "process start -> first frame looked at by `run`, all open", "s", found.sorting_s, goal=GOALS["sorting_s"]
+        ),
+        "start_to_ready_s": Figure.of(
+            "process start -> gate home, tray seen empty for half a second, ready", "s", found.ready_s
+        ),
+        "memory_peak_mb": Figure.of(
+            "largest resident memory of `run`", "MB", [found.memory.peak_mb], goal=GOALS["memory_mb"]
+        ),
+        "memory_mb": Figure.of("resident memory of `run` when it has sorted", "MB", [found.memory.end_mb]),
+    }
+
+
+def _first_line_s(arguments: Sequence[str]) -> float:
+    """Seconds until a Python process with these arguments prints a line."""
+    command = [sys.executable, *arguments]
     start_s = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=_environment()) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()) as process:
         line = process.stdout.readline() if process.stdout is not None else b""
         elapsed_s = time.perf_counter() - start_s
     if process.returncode != 0 or not line:
-        raise SorterError(f"{' '.join(command[2:])} ended with {process.returncode}; run it by hand to see why")
+        raise SorterError(
+            f"edge-sorter {' '.join(arguments)} ended with {process.returncode}; run it by hand to see why"
+        )
     return elapsed_s
+
+
+# What a program that names one picture cannot do without.
+_LEAST = """
+import importlib, sys
+import cv2, numpy
+module = {"litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}[sys.argv[2]]
+interpreter = importlib.import_module(f"{module}.interpreter").Interpreter(model_path=sys.argv[1], num_threads=1)
+interpreter.allocate_tensors()
+interpreter.invoke()
+print(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0].argmax(), flush=True)
+"""
+
+
+# `run` itself, which tells when it has looked at the first frame, and when it is ready; then it ends.
+_MARK_SORTING = """
+import sys, time
+from edge.cli import main
+from edge.runtime import Runtime
+
+look, waiting = Runtime._look, ["sorting", "ready"]
+
+def mark(self, frame):
+    look(self, frame)
+    while waiting and (waiting[0] == "sorting" or self.machine.state.value == waiting[0]):
+        print(f'{{"mark": "{waiting.pop(0)}", "at_s": {time.clock_gettime(time.CLOCK_MONOTONIC)}}}', flush=True)
+    if not waiting:
+        sys.exit(0)
+
+Runtime._look = mark
+main()
+"""
+
+
+def _sorting_s(model: Path, ledger: Path) -> tuple[float, float]:
+    """Seconds until `run` has looked at its first frame, and until it is ready for an item, in real time."""
+    arguments = ["run", "--source", "sim", "--items", "1", "--json", "--ledger", str(ledger), "--model", str(model)]
+    command = [sys.executable, "-c", _MARK_SORTING, *arguments]
+    start_s = time.clock_gettime(time.CLOCK_MONOTONIC)
+    result = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
+    lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith('{"mark"')]
+    marks = {line["mark"]: line["at_s"] - start_s for line in lines}
+    if set(marks) != {"sorting", "ready"}:
+        raise SorterError(f"edge-sorter {' '.join(arguments)} did not get ready; run it by hand to see why")
+    return marks["sorting"], marks["ready"]
+
+
+def _memory(model: Path, ledger: Path) -> Memory:
+    """Of a run over simulated items, which are drawn in the same process."""
+    arguments = ["run", "--source", "sim", "--pace", "fast", "--items", str(MEMORY_ITEMS)]
+    arguments += ["--ledger", str(ledger), "--model", str(model)]
+    command = [sys.executable, "-c", _REPORT_MEMORY, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
+    lines = (line.split() for line in result.stderr.splitlines() if line.startswith(("VmHWM:", "VmRSS:")))
+    mb = {words[0]: int(words[1]) * 1024 / 1e6 for words in lines}
+    if result.returncode != 0 or len(mb) != 2:
+        raise SorterError(
+            f"edge-sorter {' '.join(arguments)} ended with {result.returncode}; run it by hand to see why"
+        )
+    return Memory(mb["VmHWM:"], mb["VmRSS:"])
 
 
 def _environment() -> dict[str, str]:

@@ -4,6 +4,7 @@ Rounds are the units of evidence: samples within one round share its luck (a nei
 different rounds much less so. Every interval and every test here therefore counts rounds, never samples.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ __all__ = [
     "compare_rounds",
     "histogram",
     "holm",
+    "least_shown",
     "median_interval",
     "percentiles",
     "slope",
@@ -30,6 +32,7 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 BOOTSTRAPS = 4000
 EXACT_LIMIT = 200_000
 """So many ways to deal the rounds out are tried one by one; of more, so many are drawn."""
+SLOPE_POINTS = 1000
 
 
 class Median(NamedTuple):
@@ -112,9 +115,7 @@ def compare_rounds(a: Sequence[float], b: Sequence[float]) -> Difference:
 
     Raises: ValueError if one has no round or a figure that is not above zero.
     """
-    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if first.size == 0 or second.size == 0 or first.min() <= 0 or second.min() <= 0:
-        raise ValueError("rounds must be there, and above zero")
+    first, second = _positive(a, b)
     rng = np.random.default_rng(1)
     of_a = np.median(rng.choice(first, (BOOTSTRAPS, first.size)), axis=1)
     of_b = np.median(rng.choice(second, (BOOTSTRAPS, second.size)), axis=1)
@@ -123,23 +124,62 @@ def compare_rounds(a: Sequence[float], b: Sequence[float]) -> Difference:
     return Difference(ratio, float(low), float(high), _permutation_p(np.log(first), np.log(second)))
 
 
+def least_shown(a: Sequence[float], b: Sequence[float], level: float) -> float:
+    """The least ratio above one at which rounds that scatter as these do would have given a p of at most `level`.
+
+    Returns: infinity where so few rounds can never give such a p.
+    Raises: ValueError as `compare_rounds`.
+    """
+    first, second = _positive(a, b)
+    of_a, of_b = np.log(first), np.log(second)
+    pooled = np.concatenate([of_a - of_a.mean(), of_b - of_b.mean()])
+    size, n = first.size, first.size + second.size
+    deals, is_exact = _deals(n, size)
+    sums, shifted = pooled[deals].sum(axis=1), np.count_nonzero(deals >= size, axis=1)
+
+    def is_shown(shift: float) -> bool:
+        dealt = sums + shift * shifted
+        return _share_beyond(np.abs(dealt / size - (shift * (n - size) - dealt) / (n - size)), shift, is_exact) <= level
+
+    most = float(np.ptp(pooled)) * 2.0 + 1e-6
+    if not is_shown(most):
+        return math.inf
+    least = 0.0
+    for _ in range(40):
+        middle = (least + most) / 2.0
+        least, most = (least, middle) if is_shown(middle) else (middle, most)
+    return math.exp(most)
+
+
+def _positive(a: Sequence[float], b: Sequence[float]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if first.size == 0 or second.size == 0 or first.min() <= 0 or second.min() <= 0:
+        raise ValueError("rounds must be there, and above zero")
+    return first, second
+
+
+@functools.lru_cache(maxsize=2)
+def _deals(n: int, size: int) -> tuple[npt.NDArray[np.int64], bool]:
+    """Ways to deal n rounds out to a group of `size`: all of them, or as many as are drawn; and whether it is all."""
+    if math.comb(n, size) <= EXACT_LIMIT:
+        every = itertools.chain.from_iterable(itertools.combinations(range(n), size))
+        return np.fromiter(every, dtype=np.int64).reshape(-1, size), True
+    rng = np.random.default_rng(2)
+    return rng.random((EXACT_LIMIT // 20, n)).argsort(axis=1)[:, :size], False
+
+
+def _share_beyond(differences: npt.NDArray[np.float64], found: float, is_exact: bool) -> float:
+    beyond = int(np.count_nonzero(differences >= found - 1e-12))
+    return beyond / differences.size if is_exact else (1 + beyond) / (1 + differences.size)
+
+
 def _permutation_p(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
     pooled = np.concatenate([first, second])
-    size, total = first.size, float(pooled.sum())
-    n = pooled.size
-
-    def differences(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.abs(sums / size - (total - sums) / (n - size))
-
-    found = abs(float(first.mean() - second.mean())) - 1e-12
-    if math.comb(n, size) <= EXACT_LIMIT:
-        deals = np.fromiter(
-            itertools.chain.from_iterable(itertools.combinations(range(n), size)), dtype=np.int64
-        ).reshape(-1, size)
-        return float(np.mean(differences(pooled[deals].sum(axis=1)) >= found))
-    rng = np.random.default_rng(2)
-    drawn = np.array([rng.permutation(pooled)[:size].sum() for _ in range(EXACT_LIMIT // 20)])
-    return float((1 + np.count_nonzero(differences(drawn) >= found)) / (1 + drawn.size))
+    size, n, total = first.size, first.size + second.size, float(pooled.sum())
+    deals, is_exact = _deals(n, size)
+    dealt = pooled[deals].sum(axis=1)
+    differences = np.abs(dealt / size - (total - dealt) / (n - size))
+    return _share_beyond(differences, abs(float(first.mean() - second.mean())), is_exact)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -156,11 +196,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def slope(x: Sequence[float], y: Sequence[float]) -> float:
     """Theil-Sen slope: the median slope between all pairs of points, which a single outlier does not move.
 
+    Of more than a thousand points every k-th is taken: a long soak has millions of pairs, and no more to tell.
+
     Raises: ValueError with fewer than two different x.
     """
-    slopes = [
-        (y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in itertools.combinations(zip(x, y, strict=True), 2) if x1 != x2
-    ]
-    if not slopes:
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} places and {len(y)} values")
+    step = max(1, math.ceil(len(x) / SLOPE_POINTS))
+    places, values = np.asarray(x[::step], dtype=np.float64), np.asarray(y[::step], dtype=np.float64)
+    one, other = np.triu_indices(places.size, 1)
+    runs, rises = places[other] - places[one], values[other] - values[one]
+    if not runs.any():
         raise ValueError("a slope needs two different places")
-    return float(np.median(slopes))
+    return float(np.median(rises[runs != 0] / runs[runs != 0]))

@@ -1,86 +1,147 @@
-"""`edge-sorter bench`: start, memory, and the loop's cost beside the bare inference of the same run."""
+"""`edge-sorter bench …`: measure this machine, compare, and keep the figures from getting worse."""
 
-import json
-import platform
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from edge.bench.loop import measure_loop
-from edge.bench.process import measure_memory, measure_start
-from edge.commands.common import load, log_to_stderr
-from edge.configfile import config_file
-from edge.errors import ConfigError
-from edge.paths import model_path
+import typer
 
-__all__ = ["run_bench"]
+__all__ = ["app"]
 
-MEMORY_ITEMS = 40
+app = typer.Typer(
+    help="Measure latency: without a command, this machine; see `bench COMMAND --help`.",
+    invoke_without_command=True,
+)
 
-
-def run_bench(config: Path | None, model: Path | None, json_path: Path | None, rounds: int) -> None:
-    """Measure, print a table, and write the figures with every round to `json_path`. Raises: SorterError."""
-    log_to_stderr()
-    settings = load(config, model=model)
-    if json_path is not None:
-        try:
-            json_path.touch()
-        except OSError as exc:
-            raise ConfigError(f"cannot write {json_path} ({exc.strerror}); check --json") from exc
-    loop = measure_loop(settings, rounds, config_file(config))
-    folder = model_path(settings)
-    memory = measure_memory(folder, MEMORY_ITEMS)
-    figures: dict[str, Any] = {
-        "schema": 1,
-        "machine": {"system": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
-        "rounds": rounds,
-        "label_ratio": _spread([one.label_ratio for one in loop]),
-        "loop_ratio": _spread([one.ratio for one in loop]),
-        "loop_ratio_with_gate": _spread([one.ratio_with_gate for one in loop]),
-        "label_us": _spread([one.label_us for one in loop]),
-        "classified_frame_us": _spread([one.classified_us for one in loop]),
-        "gate_command_us": _spread([one.gate_us for one in loop]),
-        "bare_invoke_us": _spread([one.invoke_us for one in loop]),
-        "idle_frame_us": _spread([one.idle_us for one in loop]),
-        "start_to_first_label_s": _spread(measure_start(folder, rounds)),
-        "memory_mb": {"peak": memory.peak_mb, "end": memory.end_mb},
-    }
-    if json_path is not None:
-        try:
-            json_path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        except OSError as exc:
-            raise ConfigError(f"cannot write {json_path} ({exc.strerror}); check --json") from exc
-    _print(figures, sum(one.classified for one in loop), sum(one.idle for one in loop))
+ConfigOption = Annotated[Path | None, typer.Option("--config", readable=False, help="YAML file, as `run` takes it.")]
+ModelOption = Annotated[Path | None, typer.Option("--model", readable=False, help="Folder of the model bundle.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the whole report to this JSON file.")]
+PageOption = Annotated[Path | None, typer.Option("--report", help="Write it as one self-contained HTML page.")]
+MarkdownOption = Annotated[Path | None, typer.Option("--markdown", help="Write a table for a README.")]
+CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write every figure as a line of CSV.")]
+QuickOption = Annotated[bool, typer.Option("--quick", help="Half a minute instead of two; wider intervals.")]
+RecordsOption = Annotated[Path, typer.Option("--records", help="JSON file of the ratios of earlier commits.")]
+RECORDS = Path("docs/bench-ratios.json")
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": list(values)}
+@app.callback()
+def measure(
+    context: typer.Context,
+    json_path: JsonOption = None,
+    page: PageOption = None,
+    markdown: MarkdownOption = None,
+    csv: CsvOption = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Interleaved rounds, 9 unless given; five at least for a comparison.")
+    ] = None,
+    quick: QuickOption = False,
+    fps: Annotated[float, typer.Option(min=1, max=240, help="Frames a second of the camera in real time.")] = 30.0,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of one inference.")] = 1,
+    against: Annotated[
+        str | None,
+        typer.Option(help="peers: also measure what one would take instead; or some of them by name, with commas."),
+    ] = None,
+    matrix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS=V,V",
+            help="Also measure combinations: threads=1,2 model=DIR,DIR runtime=litert,tflite_runtime frame=640x480. "
+            "May be given several times.",
+        ),
+    ] = None,
+    soak: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Then work for so long, such as 30m or 8h, and watch.")
+    ] = None,
+    config: ConfigOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Measure this machine: stages, waits from end to end, start, memory, an empty tray, beside the bare inference."""
+    if context.invoked_subcommand is not None:
+        return
+    from edge.commands.bench_run import BenchOptions, run_bench
 
-
-def _print(figures: dict[str, Any], classified: int, idle: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        title=f"edge-sorter on {figures['machine']['machine']}: processor time, {figures['rounds']} rounds, 1 thread"
+    run_bench(
+        BenchOptions(
+            config=config,
+            model=model,
+            json=json_path,
+            page=page,
+            markdown=markdown,
+            csv=csv,
+            rounds=rounds,
+            is_quick=quick,
+            fps=fps,
+            threads=threads,
+            against=against,
+            matrix=tuple(matrix or ()),
+            soak=soak,
+        )
     )
-    for column in ("figure", "median", "least", "most"):
-        table.add_column(column, justify="left" if column == "figure" else "right")
-    rows = (
-        ("frame to label / bare invoke", "label_ratio", "{:.3f}"),
-        (f"whole turn of a classified frame / bare invoke ({classified} frames)", "loop_ratio", "{:.3f}"),
-        ("the same with decisions and the gate's first commands", "loop_ratio_with_gate", "{:.3f}"),
-        ("frame to label, µs", "label_us", "{:.0f}"),
-        ("whole turn of a classified frame, µs", "classified_frame_us", "{:.0f}"),
-        ("decision's record and first command, µs", "gate_command_us", "{:.0f}"),
-        ("bare invoke, µs", "bare_invoke_us", "{:.0f}"),
-        (f"frame of the empty tray, µs ({idle} frames)", "idle_frame_us", "{:.0f}"),
-        ("start of the process to its first label, s", "start_to_first_label_s", "{:.3f}"),
-    )
-    for title, key, form in rows:
-        spread = figures[key]
-        table.add_row(title, *(form.format(spread[part]) for part in ("median", "min", "max")))
-    for title, key in (("largest resident memory of run, MB", "peak"), ("what it keeps while it sorts, MB", "end")):
-        table.add_row(title, f"{figures['memory_mb'][key]:.0f}", "", "")
-    Console().print(table)
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(readable=False, help="A report that `bench --json` wrote.")],
+    page: PageOption = None,
+    markdown: MarkdownOption = None,
+    csv: CsvOption = None,
+) -> None:
+    """Print a report again, or write it as a page, Markdown or CSV."""
+    from edge.commands.bench_run import show_report
+
+    show_report(path, page, markdown, csv)
+
+
+@app.command()
+def compare(
+    paths: Annotated[list[Path], typer.Argument(metavar="A B...", readable=False, help="Reports; A is the first.")],
+    page: PageOption = None,
+    markdown: MarkdownOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Compare reports with the first of them; what the noise does not allow is not printed."""
+    from edge.commands.bench_run import compare_reports
+
+    compare_reports(paths, page, markdown, as_json=as_json)
+
+
+@app.command()
+def growth(
+    scale: Annotated[str, typer.Option(help="quick (half a minute) or full (about a quarter of an hour).")] = "quick",
+    markdown: MarkdownOption = None,
+    json_path: JsonOption = None,
+    folder: Annotated[
+        Path | None, typer.Option(readable=False, help="Where large ledgers are made, and removed again.")
+    ] = None,
+    config: ConfigOption = None,
+    model: ModelOption = None,
+) -> None:
+    """How cost grows with frame size and rate, labels, bins, ledger rows and uptime."""
+    from edge.commands.bench_run import run_growth
+
+    run_growth(config, model, scale, markdown, json_path, folder)
+
+
+@app.command()
+def record(records: RecordsOption = RECORDS, config: ConfigOption = None, model: ModelOption = None) -> None:
+    """Measure, and write this commit's ratios down; see `bench check`."""
+    from edge.commands.bench_run import record_ratios
+
+    record_ratios(records, config, model)
+
+
+@app.command()
+def check(records: RecordsOption = RECORDS, config: ConfigOption = None, model: ModelOption = None) -> None:
+    """Measure; exit 1 if a ratio is worse than the last one recorded by more than the noise."""
+    from edge.commands.bench_run import check_ratios
+
+    check_ratios(records, config, model)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a report."""
+    import json
+
+    from edge.bench.report import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=1))

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.clock import Clock, MonotonicClock
 from edge.errors import SorterError, SourceError
-from edge.ports import Dull
+from edge.ports import Dull, Prepare
 from edge.preprocess import check_image
 from edge.records import BgrImage, Frame, Grey
 from edge.thumbnail import thumbnail
@@ -84,8 +84,10 @@ class LiveSource:
         self._slot: Frame | None = None
         self._in_hand: Frame | None = None
         self._is_dull: Dull | None = None
+        self._prepare: Prepare | None = None
         self._last_s = 0.0
         self._handed_s = 0.0
+        self._missed = 0
         self._buffers: list[BgrImage] = []
         self._failure: Exception | None = None
         self._is_closing = False
@@ -100,6 +102,11 @@ class LiveSource:
     def is_exhausted(self) -> bool:
         return False
 
+    @property
+    def missed(self) -> int:
+        """Frames that the loop came too late for: a fresher one took their place. Dull ones do not count."""
+        return self._missed
+
     def open(self) -> None:
         """Open the camera and wait for its first picture. Raises: SourceError if none comes."""
         self._camera.open()
@@ -113,10 +120,10 @@ class LiveSource:
             if self._slot is None:
                 raise SourceError(f"camera {self._name} gave no picture in {FIRST_FRAME_S:g} s; check its cable")
 
-    def read(self, until_s: float, *, is_dull: Dull | None = None) -> Frame | None:
+    def read(self, until_s: float, *, is_dull: Dull | None = None, prepare: Prepare | None = None) -> Frame | None:
         """The freshest frame that was not read yet; see `ports.Source`."""
         with self._mail:
-            self._is_dull = is_dull
+            self._is_dull, self._prepare = is_dull, prepare
             self._in_hand = None
             while True:
                 self._raise_failure()
@@ -171,7 +178,8 @@ class LiveSource:
                         f"camera {self._name} is frozen: the same picture for {self._frozen_s:g} s; "
                         "unplug it and plug it in again"
                     )
-                self._deliver(Frame(index, t_s, image, thumb))
+                prepare = self._prepare
+                self._deliver(Frame(index, t_s, image, thumb, None if prepare is None else prepare(image)))
                 index += 1
         except Exception as exc:  # a worker's failure is kept for the next read
             with self._mail:
@@ -192,6 +200,7 @@ class LiveSource:
         with self._mail:
             self._last_s = frame.t_s
             if not is_kept:
+                self._missed += self._slot is not None
                 self._slot = frame
                 self._mail.notify_all()
 

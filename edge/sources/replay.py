@@ -3,7 +3,7 @@
 from typing import Literal, Protocol
 
 from edge.clock import ReplayClock
-from edge.ports import Dull
+from edge.ports import Dull, Prepare
 from edge.records import Frame
 
 __all__ = ["Pace", "Recording", "ReplaySource"]
@@ -53,7 +53,7 @@ class ReplaySource:
     def open(self) -> None:
         self._recording.open()
 
-    def read(self, until_s: float, *, is_dull: Dull | None = None) -> Frame | None:
+    def read(self, until_s: float, *, is_dull: Dull | None = None, prepare: Prepare | None = None) -> Frame | None:
         """The next frame if it is due by `until_s`; see `ports.Source`."""
         next_s = self._recording.next_s()
         if next_s is None or next_s > until_s:

@@ -54,6 +54,20 @@ def test_the_same_picture_gives_the_same_answer_whatever_came_before(classifier)
     assert classifier.classify(first).probabilities == before
 
 
+@pytest.mark.parametrize("size", [(64, 48), (224, 224), (640, 480), (1640, 1232)], ids=str)
+def test_a_picture_prepared_before_gives_the_same_answer(classifier, size: tuple[int, int]):
+    image, other = picture(1, *size), picture(2, *size)
+    at_once = classifier.classify(image, 1.0)
+    prepared, kept = classifier.prepare(image), classifier.prepare(other)
+    assert classifier.classify(image, 1.0, prepared)._replace(elapsed_s=at_once.elapsed_s) == at_once
+    assert classifier.classify(other, 2.0, kept).probabilities == classifier.classify(other, 2.0).probabilities
+
+
+def test_a_picture_of_the_wrong_kind_is_not_prepared(classifier):
+    with pytest.raises(SourceError, match="expected"):
+        classifier.prepare(np.zeros((4, 4), np.uint8))
+
+
 def test_the_models_own_golden_images_are_named_as_promised(classifier):
     for golden in BUNDLE.manifest.golden:
         image = cv2.imread(str(SHIPPED_BUNDLE / golden.file))

@@ -17,7 +17,7 @@ from edge.machine import Rules, State
 from edge.pins import open_factory
 from edge.policy import VotePolicy
 from edge.presence.local_contrast import LocalContrastDetector
-from edge.records import BgrImage, Frame, ModelId, Prediction
+from edge.records import BgrImage, Frame, ModelId, Prediction, Prepared
 from edge.render import Placed
 from edge.runtime import Parts, Runtime
 from edge.sources.replay import Pace, Recording, ReplaySource
@@ -41,7 +41,10 @@ class FixedClassifier:
     def __init__(self) -> None:
         self.asked_s: list[float] = []
 
-    def classify(self, image: BgrImage, t_s: float = 0.0) -> Prediction:
+    def prepare(self, image: BgrImage) -> Prepared:
+        return image
+
+    def classify(self, image: BgrImage, t_s: float = 0.0, prepared: Prepared | None = None) -> Prediction:
         self.asked_s.append(t_s)
         return Prediction(t_s, self.labels, (0.98, 0.02), 0.002)
 

@@ -1,16 +1,42 @@
-"""The bench of the loop measures something: figures of a real round, not their size."""
+"""The bench of the loop measures something: samples of real rounds, not their size."""
 
-import math
+import pytest
 
-from edge.bench import loop
+from edge.app import open_classifier
+from edge.bench import label, loop
+from edge.bench.frames import play_frames, still_frames
 from edge.config import Config
 
 
-def test_a_round_has_every_figure(monkeypatch):
-    monkeypatch.setattr(loop, "PLAYS", 2)
-    (found,) = loop.measure_loop(Config(), rounds=1)
-    assert found.classified > 0
-    assert found.idle > 0
-    assert min(found.classified_us, found.idle_us, found.invoke_us, found.ratio) > 0
-    # A difference of two means: over so few frames noise may turn its sign.
-    assert math.isfinite(found.gate_us)
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return Config.model_validate({"model": {"threads": 1}})
+
+
+@pytest.fixture(scope="module")
+def opened(config: Config):
+    return open_classifier(config)
+
+
+def test_a_round_of_labels_has_every_stage(opened):
+    found = label.measure_label(opened[1], still_frames(), 8)
+    assert all(len(samples.cpu) == len(samples.wall) == 8 for samples in found.samples.values())
+    assert min(found.cpu_us(name) for name in found.samples) > 0
+    parts = found.cpu_us("preprocess") + found.cpu_us("name")
+    assert found.cpu_us("overhead") == pytest.approx(parts, rel=0.5)
+    figures = label.figures_of([found])
+    assert figures["label_ratio"].median > 1.0, "more than the bare inference is done"
+    assert set(label.stages_of([found], 0.0)) == set(label.TITLES)
+
+
+def test_a_round_of_the_loop_sorts_the_item_every_time(config: Config, opened):
+    bundle, classifier = opened
+    with loop.open_loop(config, bundle, classifier, play_frames()) as rig:
+        found = rig.play(3)
+    samples = found.samples
+    assert len(samples["decide"].cpu) == len(samples["gate_command"].cpu) == 3
+    assert len(samples["turn_classified"].cpu) >= 2 * 3
+    assert len(samples["presence"].cpu) == 3 * 150
+    assert len(samples["turn_idle"].cpu) > 100
+    figures = loop.figures_of([found], [1000.0])
+    assert figures["turn_ratio"].rounds[0] == pytest.approx(found.cpu_us("turn_classified") / 1000.0)

@@ -1,0 +1,61 @@
+"""A camera that plays rendered frames in real time, and knows what its own work costs."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.records import BgrImage, Frame
+
+__all__ = ["PlayedCamera"]
+
+
+class PlayedCamera:
+    """Fills `live.Camera`. What it does itself (waiting, and writing a frame to memory) is not the loop's work.
+
+    Args:
+        frames: played in turn, for ever.
+        fps: pictures a second; a reader that is late gets the picture that is due now, as from a real camera.
+    """
+
+    def __init__(self, frames: Sequence[Frame], fps: float) -> None:
+        self._frames = frames
+        self._period_s = 1.0 / fps
+        self._start_s = 0.0
+        self._last = -1
+        self._own_ns = 0
+        self._lock = threading.Lock()
+        self.due_s: dict[int, float] = {}
+        """When each picture was handed over, by its number, in seconds of the performance counter; the newest ones."""
+
+    @property
+    def own_cpu_s(self) -> float:
+        """Processor time of its own work so far."""
+        with self._lock:
+            return self._own_ns / 1e9
+
+    def open(self) -> None:
+        self._start_s = time.perf_counter()
+
+    def grab(self, out: BgrImage | None = None) -> BgrImage:
+        """The next picture that is due; see `live.Camera`."""
+        began_ns = time.thread_time_ns()
+        number = max(self._last + 1, int((time.perf_counter() - self._start_s) / self._period_s))
+        wait_s = self._start_s + number * self._period_s - time.perf_counter()
+        if wait_s > 0:
+            time.sleep(wait_s)
+        image = self._frames[number % len(self._frames)].image
+        if out is None or out.shape != image.shape:
+            out = image.copy()
+        else:
+            np.copyto(out, image)
+        self._last = number
+        self.due_s[number] = time.perf_counter()
+        self.due_s.pop(number - 1000, None)
+        with self._lock:
+            self._own_ns += time.thread_time_ns() - began_ns
+        return out
+
+    def close(self) -> None:
+        """Nothing to give back."""

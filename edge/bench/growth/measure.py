@@ -1,0 +1,79 @@
+"""All axes, one after the other."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import edge
+from edge.app import open_classifier, vote_policy
+from edge.bench.facts import machine_facts
+from edge.bench.growth.book import real_disk
+from edge.bench.growth.ledger import measure_ledger
+from edge.bench.growth.plan import PLANS, Plan, Scale
+from edge.bench.growth.rate import measure_rate
+from edge.bench.growth.records import Growth
+from edge.bench.growth.size import measure_size
+from edge.bench.growth.uptime import measure_uptime
+from edge.bench.growth.votes import measure_bins, measure_labels
+from edge.clock import utc_now
+from edge.config import Config
+
+__all__ = ["measure_growth", "measure_plan"]
+
+
+def measure_growth(
+    config: Config,
+    scale: Scale,
+    progress: Callable[[str], None],
+    *,
+    file: Path | None = None,
+    folder: Path | None = None,
+) -> Growth:
+    """Measure how cost grows along every axis.
+
+    Args:
+        scale: `quick` takes less than a minute; `full` goes to ten million rows and a million frames.
+        progress: called with a few words before each step that takes long.
+        file: where the configuration was read, for errors.
+        folder: where ledgers are made and removed again; None takes one on a real disk.
+    Raises: BundleError, ConfigError, LedgerError, SorterError.
+    """
+    return measure_plan(config, PLANS[scale], scale, progress, file=file, folder=folder)
+
+
+def measure_plan(
+    config: Config,
+    plan: Plan,
+    scale: str,
+    progress: Callable[[str], None],
+    *,
+    file: Path | None = None,
+    folder: Path | None = None,
+) -> Growth:
+    """The same by a plan of one's own; `scale` is what it is called."""
+    start_s = time.monotonic()
+    utc, machine = utc_now(), machine_facts()
+    config = config.model_copy(update={"model": config.model.model_copy(update={"threads": 1})})
+    bundle, classifier = open_classifier(config, file)
+    policy = vote_policy(config, bundle)
+    with tempfile.TemporaryDirectory(prefix="edge-sorter-growth-", dir=folder or real_disk(config)) as name:
+        place = Path(name)
+        # First, so that what the process holds is the sorter's and not the other axes'.
+        uptime = measure_uptime(config, plan, bundle, place, progress)
+        progress(f"frame size: {len(plan.sizes_px)} sizes")
+        size = measure_size(config, plan, classifier)
+        progress(f"frame rate: {len(plan.rates_fps)} rates, in real time")
+        rate = measure_rate(config, plan, bundle, place)
+        progress("labels and bins")
+        labels, bins = measure_labels(plan, classifier, policy), measure_bins(plan, policy)
+        ledger = measure_ledger(config, plan, place, progress)
+    return Growth(
+        version=edge.__version__,
+        utc=utc,
+        scale=scale,
+        took_s=round(time.monotonic() - start_s, 1),
+        model=f"{bundle.id.name} {bundle.id.version}",
+        machine=machine,
+        axes=(size, rate, labels, bins, ledger, uptime),
+    )

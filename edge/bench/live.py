@@ -1,0 +1,309 @@
+"""The loop in real time, with a camera in its own thread: waits, missed frames, and what an item and no item cost."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge.bench.camera import PlayedCamera
+from edge.bench.frames import ITEM, REST_S
+from edge.bench.report import Figure, Stage
+from edge.bench.samples import Samples, now, stages
+from edge.bench.timed import Log, open_gate, open_runtime
+from edge.bundle import Bundle
+from edge.classify.tflite import TfliteClassifier
+from edge.clock import Clock
+from edge.config import Config
+from edge.memory import collector_at_rest
+from edge.ports import Dull, Prepare
+from edge.presence.local_contrast import LocalContrastDetector
+from edge.records import Frame, Prediction
+from edge.runtime import Runtime
+from edge.sources.live import LiveSource
+
+__all__ = ["LiveFindings", "figures_of", "measure_live", "measure_throughput", "stages_of"]
+
+IDLE_FPS = 20.0
+WAKE_S = 3.0
+"""After so long the tray counts as idle, and the measurement of an idle tray begins."""
+GOALS = {"rest": 0.25, "pin_ms": 5.0, "idle": 0.015, "throughput": 0.95}
+TITLES = {
+    "capture": "capture: a frame's age when the loop has it",
+    "rest_to_decision": "item at rest -> decision",
+    "decision_to_pin": "decision -> first command on the pins",
+}
+
+
+@dataclass(slots=True)
+class LiveFindings:
+    """What was seen in real time.
+
+    Attributes:
+        samples: by stage, in microseconds of wall time.
+        frames, missed: that the camera gave, and that the loop came too late for.
+        item_cpu_ms: processor time that an item took from its coming to its decision, and in all, the camera's own left
+            out.
+        idle_shares: share of a core that an empty tray takes, the camera's own work left out, a value a round.
+        throughput: frames a second over those of the bare inference, a value a round.
+    """
+
+    samples: dict[str, Samples] = field(default_factory=lambda: {name: Samples() for name in TITLES})
+    frames: int = 0
+    missed: int = 0
+    item_cpu_ms: list[float] = field(default_factory=list)
+    idle_shares: list[float] = field(default_factory=list)
+    throughput: list[float] = field(default_factory=list)
+
+
+def measure_live(
+    config: Config,
+    bundle: Bundle,
+    classifier: TfliteClassifier,
+    frames: Sequence[Frame],
+    fps: float,
+    *,
+    items: int,
+    idle_rounds: int,
+    idle_round_s: float = 1.0,
+) -> LiveFindings:
+    """Sort the item of `frames` so often, in real time; then watch the empty tray.
+
+    Raises: SorterError.
+    """
+    found = LiveFindings()
+    _sort(config, bundle, classifier, frames, fps, items, found)
+    empty = [frame for frame in frames if frame.t_s < REST_S / 2]
+    _idle(config, bundle, classifier, empty, idle_rounds, idle_round_s, found)
+    return found
+
+
+def _source(config: Config, camera: PlayedCamera) -> LiveSource:
+    return LiveSource(camera, "bench", max_age_s=10.0, frozen_s=60.0, dark_level=config.presence.dark_level)
+
+
+def _sort(
+    config: Config,
+    bundle: Bundle,
+    classifier: TfliteClassifier,
+    frames: Sequence[Frame],
+    fps: float,
+    items: int,
+    found: LiveFindings,
+) -> None:
+    camera = PlayedCamera(frames, fps)
+    inner = _source(config, camera)
+    source, log = _AgedSource(inner, found.samples["capture"]), Log()
+    with open_runtime(config, bundle, classifier, source, log) as runtime:
+        source.open()
+        try:
+            runtime.begin()
+            rest = next(number for number, frame in enumerate(frames) if frame.t_s >= REST_S - 1e-6)
+            play = _Play(camera, log, len(frames), rest, found)
+            with collector_at_rest():
+                for number in range(items):
+                    play.show(runtime, number)
+            found.frames, found.missed = source.last_index + 1, inner.missed
+        finally:
+            source.close()
+    # The gate's first command comes in the same turn as the decision; only the wall tells how late.
+    found.samples["decision_to_pin"] = log.round.samples["gate_command"]
+
+
+class _AgedSource:
+    """Fills `ports.Source`; notes how old each frame is when the loop has it."""
+
+    def __init__(self, inner: LiveSource, ages: Samples) -> None:
+        self._inner = inner
+        self._ages = ages
+        self.last_index = -1
+        self.open, self.close = inner.open, inner.close
+
+    @property
+    def clock(self) -> Clock:
+        return self._inner.clock
+
+    @property
+    def is_exhausted(self) -> bool:
+        return self._inner.is_exhausted
+
+    def read(self, until_s: float, *, is_dull: Dull | None = None, prepare: Prepare | None = None) -> Frame | None:
+        frame = self._inner.read(until_s, is_dull=is_dull, prepare=prepare)
+        if frame is not None:
+            self.last_index = frame.index
+            age_us = (self._inner.clock.now_s() - frame.t_s) * 1e6
+            self._ages.put(0.0, age_us, time.perf_counter())
+        return frame
+
+
+class _Play:
+    """Shows the frames once at a time."""
+
+    def __init__(self, camera: PlayedCamera, log: Log, length: int, rest: int, found: LiveFindings) -> None:
+        self._camera = camera
+        self._log = log
+        self._length = length
+        self._rest = rest
+        self._found = found
+
+    def show(self, runtime: Runtime, number: int) -> None:
+        """Turn the loop until the camera has shown all frames once more."""
+        end = (number + 1) * self._length - 1
+        self._log.routed_at.clear()
+        began_ns, own_s = time.process_time_ns(), self._camera.own_cpu_s
+        while max(self._camera.due_s, default=-1) < end:
+            self._log.begin_turn()
+            runtime.turn()
+        own_ms = (self._camera.own_cpu_s - own_s) * 1000
+        self._found.item_cpu_ms.append((time.process_time_ns() - began_ns) / 1e6 - own_ms)
+        at_rest_s = self._camera.due_s.get(number * self._length + self._rest)
+        if self._log.routed_at and at_rest_s is not None:
+            decided_s = self._log.routed_at[0][1] / 1e9
+            self._found.samples["rest_to_decision"].put(0.0, (decided_s - at_rest_s) * 1e6, decided_s)
+
+
+def _idle(
+    config: Config,
+    bundle: Bundle,
+    classifier: TfliteClassifier,
+    empty: Sequence[Frame],
+    rounds: int,
+    round_s: float,
+    found: LiveFindings,
+) -> None:
+    camera = PlayedCamera(empty, IDLE_FPS)
+    source = _source(config, camera)
+    with open_runtime(config, bundle, classifier, source, Log()) as runtime:
+        source.open()
+        try:
+            runtime.begin()
+            with collector_at_rest():
+                _turn_until(runtime, time.perf_counter() + WAKE_S + 2.0)
+                for _ in range(rounds):
+                    began, own_s = now(), camera.own_cpu_s
+                    _turn_until(runtime, began[1] / 1e9 + round_s)
+                    ended = now()
+                    used_s = (ended[0] - began[0]) / 1e9 - (camera.own_cpu_s - own_s)
+                    found.idle_shares.append(used_s / ((ended[1] - began[1]) / 1e9))
+        finally:
+            source.close()
+
+
+def _turn_until(runtime: Runtime, until_s: float) -> None:
+    while time.perf_counter() < until_s:
+        runtime.turn()
+
+
+def measure_throughput(
+    config: Config,
+    classifier: TfliteClassifier,
+    frames: Sequence[Frame],
+    rounds: int,
+    count: int,
+    bare_s: float,
+) -> list[float]:
+    """Frames a second of capture, presence, classification and a moving gate, over those of the bare inference.
+
+    The camera shows the item at rest and runs a little faster than the inference can follow; the gate swings to and
+    fro all the time.
+
+    Args:
+        count: frames of a round, and inferences beside it.
+        bare_s: wall time of an inference, for the camera's rate.
+    """
+    still = [frame for frame in frames if REST_S <= frame.t_s < REST_S + (ITEM.rest_s or 0.0)]
+    camera = PlayedCamera(still, 1.2 / bare_s)
+    source = _source(config, camera)
+    shares = []
+    with open_gate(config) as gate:
+        source.open()
+        try:
+            detector = LocalContrastDetector(config.presence)
+            swing = _Swing(gate.home, lambda at_s: gate.route(gate.bins[0], at_s), gate.tick)
+
+            def take() -> Prediction:
+                frame = source.read(source.clock.now_s() + 1.0, prepare=classifier.prepare)
+                if frame is None:
+                    return take()
+                detector.observe(frame, may_learn=False)
+                prediction = classifier.classify(frame.image, frame.t_s, frame.prepared)
+                swing.tick(source.clock.now_s())
+                return prediction
+
+            for _ in range(count // 4):
+                take()
+            with collector_at_rest():
+                for _ in range(rounds):
+                    loop_s = _seconds(take, count)
+                    shares.append(_seconds(classifier.invoke, count) / loop_s)
+        finally:
+            source.close()
+    return shares
+
+
+class _Swing:
+    """A gate that goes to a bin and home again without a rest, ticked a hundred times a second."""
+
+    def __init__(
+        self, home: Callable[[float], None], route: Callable[[float], None], tick: Callable[[float], object]
+    ) -> None:
+        self._begin = [home, route]
+        self._turns = 0
+        self._tick = tick
+        self._is_moving = False
+        self._next_s = 0.0
+
+    def tick(self, now_s: float) -> None:
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + 0.01
+        if not self._is_moving:
+            self._begin[self._turns % 2](now_s)
+            self._turns += 1
+            self._is_moving = True
+        if self._tick(now_s) is not None:
+            self._is_moving = False
+
+
+def _seconds(call: Callable[[], object], times: int) -> float:
+    began_s = time.perf_counter()
+    for _ in range(times):
+        call()
+    return time.perf_counter() - began_s
+
+
+def figures_of(found: LiveFindings, fps: float) -> dict[str, Figure]:
+    """What is claimed of the loop in real time."""
+    rest_s = [value / 1e6 for value in found.samples["rest_to_decision"].wall]
+    pin_ms = float(np.percentile(found.samples["decision_to_pin"].wall, 99)) / 1000
+    figures = {
+        "throughput_ratio": Figure.of(
+            "frames/s with capture, presence, classification and a moving gate / bare invoke",
+            "ratio",
+            found.throughput,
+            better="higher",
+            goal=GOALS["throughput"],
+        ),
+        "rest_to_decision_s": Figure.of(
+            f"item at rest -> decision at {fps:g} frames/s", "s", rest_s, goal=GOALS["rest"]
+        ),
+        "decision_to_pin_ms": Figure.of(
+            "decision -> first command on the pins, p99", "ms", [pin_ms], goal=GOALS["pin_ms"]
+        ),
+        "missed_frames": Figure.of(
+            f"frames missed of {found.frames} at {fps:g} frames/s", "frames", [float(found.missed)], goal=0.0
+        ),
+        "idle_share": Figure.of(
+            f"empty tray at {IDLE_FPS:g} frames/s, share of a core, the camera's own work not counted",
+            "share",
+            found.idle_shares,
+            goal=GOALS["idle"],
+        ),
+        "item_cpu_ms": Figure.of("an item and its gate, processor time", "ms", found.item_cpu_ms),
+    }
+    return {name: figure for name, figure in figures.items() if figure.rounds}
+
+
+def stages_of(found: LiveFindings, start_s: float) -> dict[str, Stage]:
+    """Waits, in wall time."""
+    return stages(TITLES, [found.samples], start_s, has_cpu=False)

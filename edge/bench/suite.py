@@ -1,0 +1,239 @@
+"""The whole measurement: every part in turns over the rounds, then what takes real time, then whole processes."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import edge
+from edge.app import open_classifier
+from edge.bench import label, live, loop, process
+from edge.bench.allocations import figures_of_pauses, measure_allocations
+from edge.bench.facts import machine_facts
+from edge.bench.frames import describe, play_frames, still_frames
+from edge.bench.report import Figure, ModelFacts, Noise, Report
+from edge.bench.timed import LoopRound
+from edge.bundle import Bundle
+from edge.classify.tflite import TfliteClassifier
+from edge.clock import utc_now
+from edge.config import Config
+from edge.memory import collector_at_rest, settle
+from edge.records import Frame
+
+__all__ = ["FULL", "QUICK", "Plan", "measure", "noise_of", "soak_step"]
+
+SOAK_FRAMES = 10
+QUIET, FAIR = 0.05, 0.15
+"""Largest spread of the bare inference, or share of its time that was stolen, for the verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        rounds: of everything that is measured in turns.
+        frames: classified in a round, and bare inferences beside them.
+        plays: of the item through the loop, a round.
+        items: sorted in real time, five seconds each.
+        idle_s: seconds of an empty tray in real time, one a round.
+        throughput_frames: of a round.
+        starts: of whole processes.
+    """
+
+    rounds: int = 9
+    frames: int = 60
+    plays: int = 15
+    items: int = 6
+    idle_s: int = 9
+    throughput_frames: int = 100
+    starts: int = 9
+
+
+FULL = Plan()
+QUICK = Plan(rounds=5, frames=20, plays=4, items=1, idle_s=2, throughput_frames=40, starts=2)
+
+
+def measure(
+    config: Config,
+    plan: Plan,
+    fps: float,
+    command: str,
+    progress: Callable[[str], None],
+    *,
+    file: Path | None = None,
+    has_processes: bool = True,
+) -> Report:
+    """Measure this machine.
+
+    Args:
+        fps: of the camera that real time is measured with.
+        command: to be written into the report.
+        progress: told in a few words what is being done.
+        file: where the configuration was read, for errors.
+        has_processes: also start whole processes.
+    Raises: SorterError.
+    """
+    machine = machine_facts()
+    config = config.model_copy(update={"model": config.model.model_copy(update={"threads": config.model.threads or 1})})
+    progress("renders the frames")
+    frames, stills = play_frames(fps), still_frames()
+    bundle, classifier = open_classifier(config, file)
+    start_s = time.perf_counter()
+    labels, loops, kept = _in_turns(config, bundle, classifier, frames, stills, plan, progress)
+    progress("sorts in real time")
+    found = live.measure_live(config, bundle, classifier, frames, fps, items=plan.items, idle_rounds=plan.idle_s)
+    bare_s = float(np.median([one.wall_us("bare") for one in labels])) / 1e6
+    progress("captures, classifies and moves at the same time")
+    found.throughput = live.measure_throughput(config, classifier, frames, plan.rounds, plan.throughput_frames, bare_s)
+    bare_us = [one.cpu_us("bare") for one in labels]
+    figures = {
+        **label.figures_of(labels),
+        **live.figures_of(found, fps),
+        **loop.figures_of(loops, bare_us),
+        **kept,
+        **figures_of_pauses(plan.rounds),
+    }
+    if has_processes:
+        progress("starts whole processes")
+        figures |= process.figures_of(
+            process.measure_process(bundle.folder, stills[0], classifier.runtime, plan.starts)
+        )
+    classifier.close()
+    return Report(
+        schema=2,
+        version=edge.__version__,
+        commit=_commit(),
+        utc=utc_now(),
+        command=command,
+        machine=machine,
+        model=_model_facts(bundle, classifier, config),
+        frames=describe([*frames, *_as_frames(stills)], fps),
+        settings={"plan": asdict(plan), "fps": fps, "config": _settings(config)},
+        noise=noise_of(labels),
+        figures=figures,
+        stages={
+            **live.stages_of(found, start_s),
+            **loop.stages_of(loops, start_s),
+            **label.stages_of(labels, start_s),
+        },
+    )
+
+
+def _in_turns(
+    config: Config,
+    bundle: Bundle,
+    classifier: TfliteClassifier,
+    frames: Sequence[Frame],
+    stills: npt.NDArray[np.uint8],
+    plan: Plan,
+    progress: Callable[[str], None],
+) -> tuple[list[label.LabelRound], list[LoopRound], dict[str, Figure]]:
+    """Labels, bare inferences and whole turns, round after round; then what a turn allocates."""
+    labels: list[label.LabelRound] = []
+    loops: list[LoopRound] = []
+    with loop.open_loop(config, bundle, classifier, frames) as rig:
+        label.measure_label(classifier, stills, plan.frames)
+        rig.play(1)
+        settle()
+        with collector_at_rest():
+            for number in range(1, plan.rounds + 1):
+                progress(f"round {number} of {plan.rounds}")
+                labels.append(label.measure_label(classifier, stills, plan.frames))
+                loops.append(rig.play(plan.plays))
+        progress("counts what a frame allocates")
+        kept = measure_allocations(rig, 2)
+    return labels, loops, kept
+
+
+def noise_of(rounds: Sequence[label.LabelRound]) -> Noise:
+    """How steady the bare inference was: over its rounds, and beside the wall."""
+    cpu_us = [one.cpu_us("bare") for one in rounds]
+    spread = max(cpu_us) / min(cpu_us) - 1.0
+    used = sum(sum(one.samples["bare"].cpu) for one in rounds)
+    stolen = max(0.0, 1.0 - used / sum(sum(one.samples["bare"].wall) for one in rounds))
+    worst = max(spread, stolen)
+    told = f"the bare inference's rounds spread by {spread:.1%}, and {stolen:.1%} of its time went to others"
+    if worst <= QUIET:
+        return Noise(spread=spread, stolen=stolen, verdict="quiet", sentence=f"This machine was quiet: {told}.")
+    if worst <= FAIR:
+        return Noise(
+            spread=spread,
+            stolen=stolen,
+            verdict="fair",
+            sentence=f"This machine was fairly quiet: {told}; small differences do not show.",
+        )
+    return Noise(
+        spread=spread,
+        stolen=stolen,
+        verdict="noisy",
+        sentence=f"This machine was too noisy to be compared with others: {told}; stop what else runs, and repeat it.",
+    )
+
+
+def _model_facts(bundle: Bundle, classifier: TfliteClassifier, config: Config) -> ModelFacts:
+    return ModelFacts(
+        name=bundle.id.name,
+        version=bundle.id.version,
+        sha256=bundle.id.sha256,
+        runtime=classifier.runtime,
+        threads=config.model.threads or 1,
+        input_px=bundle.manifest.input.shape[1:3],
+        has_delegate=classifier.is_delegated,
+    )
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """What decides how much work a frame is."""
+    return config.model_dump(mode="json", include={"presence", "settle", "vote", "gate", "routes", "model"})
+
+
+def _as_frames(stills: npt.NDArray[np.uint8]) -> list[Frame]:
+    return [Frame(number, 0.0, image) for number, image in enumerate(stills)]
+
+
+def _commit() -> str | None:
+    """Of the checkout that the program lies in; with `+` where something in it was changed."""
+    root = Path(edge.__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    with suppress(OSError, subprocess.SubprocessError):
+        called = [
+            subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=5)
+            for arguments in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        ]
+        return called[0].stdout.strip() + ("+" if called[1].stdout.strip() else "")
+    return None
+
+
+@contextmanager
+def soak_step(config: Config) -> Iterator[Callable[[], dict[str, float]]]:
+    """A bit of the real work for `soak.soak`: frames to labels, bare inferences between, and the item sorted once.
+
+    Yields: a function that does it, and returns medians in microseconds.
+    """
+    bundle, classifier = open_classifier(config)
+    stills = still_frames()
+    with loop.open_loop(config, bundle, classifier, play_frames()) as rig, collector_at_rest() as collect:
+        settle()
+
+        def step() -> dict[str, float]:
+            labels, turns = label.measure_label(classifier, stills, SOAK_FRAMES), rig.play(1)
+            collect(time.monotonic())
+            return {
+                "label_us": labels.wall_us("frame_to_label"),
+                "invoke_us": labels.wall_us("bare"),
+                "label_cpu_us": labels.cpu_us("frame_to_label"),
+                "idle_turn_us": turns.cpu_us("turn_idle"),
+            }
+
+        try:
+            yield step
+        finally:
+            classifier.close()

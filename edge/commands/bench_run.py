@@ -1,0 +1,304 @@
+"""What `edge-sorter bench` does: measure, print, and write what was asked for."""
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from edge.bench import gate
+from edge.bench.compare import compare
+from edge.bench.compare_tables import comparison_to_markdown, print_comparison
+from edge.bench.files import read_report
+from edge.bench.report import Report
+from edge.bench.suite import FULL, QUICK, Plan, measure
+from edge.bench.tables import print_report, to_csv, to_markdown
+from edge.classify.interpreters import RuntimeName
+from edge.commands.common import load, log_to_stderr
+from edge.config import Config
+from edge.configfile import config_file
+from edge.errors import ConfigError, SorterError
+from edge.paths import model_path
+
+__all__ = [
+    "BenchOptions",
+    "check_ratios",
+    "compare_reports",
+    "record_ratios",
+    "run_bench",
+    "run_growth",
+    "show_report",
+]
+
+WIDTH = 100
+SOAK_EVERY_S = 10.0
+PEER_FRAMES, MATRIX_FRAMES = 20, 20
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|)")
+_SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE = re.compile(r"(\d+)x(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What the command line asked for; None where it said nothing."""
+
+    config: Path | None
+    model: Path | None
+    json: Path | None
+    page: Path | None
+    markdown: Path | None
+    csv: Path | None
+    rounds: int | None
+    is_quick: bool
+    fps: float
+    threads: int
+    against: str | None
+    matrix: tuple[str, ...]
+    soak: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Matrix:
+    """The axes of a matrix, each with what it takes where it was not named."""
+
+    threads: tuple[int, ...]
+    models: tuple[Path, ...]
+    runtimes: tuple[RuntimeName, ...]
+    sizes_px: tuple[tuple[int, int], ...]
+
+
+def run_bench(options: BenchOptions) -> None:
+    """Measure, print, write. Everything that was asked for is checked before anything is measured.
+
+    Raises: SorterError.
+    """
+    log_to_stderr()
+    config = _config(options.config, options.model, options.threads)
+    plan = QUICK if options.is_quick else FULL
+    if options.rounds is not None:
+        plan = replace(plan, rounds=options.rounds)
+    matrix = _matrix(options.matrix, config)
+    soak_s = None if options.soak is None else _duration_s(options.soak)
+    peers = _peers(options.against)
+    written = {"--json": options.json, "--report": options.page, "--markdown": options.markdown, "--csv": options.csv}
+    for option, path in written.items():
+        _check_writable(path, option)
+    report = measure(config, plan, options.fps, _command(), _say, file=config_file(options.config))
+    if matrix is not None:
+        report = report.model_copy(update={"matrix": _measure_matrix(matrix, plan)})
+    if options.against is not None:
+        from edge.bench.against import measure_peers
+
+        found = measure_peers(model_path(config), plan.rounds, PEER_FRAMES, peers, _say)
+        report = report.model_copy(update={"peers": found})
+    if soak_s is not None:
+        report = report.model_copy(update={"soak": _soak(config, soak_s)})
+    _write(options.json, report.write, "--json")
+    _write_forms(report, options.page, options.markdown, options.csv)
+    _print(lambda console: print_report(report, console))
+
+
+def show_report(path: Path, page: Path | None, markdown: Path | None, csv: Path | None) -> None:
+    """Print a report, or write it in another form. Raises: ConfigError."""
+    report = read_report(path)
+    _write_forms(report, page, markdown, csv)
+    if page is None and markdown is None and csv is None:
+        _print(lambda console: print_report(report, console))
+
+
+def compare_reports(paths: Sequence[Path], page: Path | None, markdown: Path | None, *, as_json: bool) -> None:
+    """Compare reports with the first. Raises: ConfigError."""
+    if len(paths) < 2:
+        raise ConfigError("a comparison needs two reports at least; give the files that `bench --json` wrote")
+    reports = [read_report(path) for path in paths]
+    found = compare(reports, [path.stem for path in paths])
+    if page is not None:
+        from edge.bench.page import render_page
+
+        _write(page, lambda: render_page(reports[0], reports[1:]), "--report")
+    _write(markdown, lambda: comparison_to_markdown(found), "--markdown")
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    else:
+        _print(lambda console: print_comparison(found, console))
+
+
+def run_growth(
+    config: Path | None,
+    model: Path | None,
+    scale: str,
+    markdown: Path | None,
+    json_path: Path | None,
+    folder: Path | None,
+) -> None:
+    """Measure how cost grows. Raises: SorterError."""
+    from edge.bench.growth import measure_growth
+    from edge.bench.growth import to_markdown as growth_to_markdown
+    from edge.bench.growth.plan import Scale
+
+    log_to_stderr()
+    if scale not in get_args(Scale):
+        raise ConfigError(f"--scale is {scale!r}, expected {' or '.join(get_args(Scale))}")
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; check --folder")
+    settings = load(config, model=model)
+    for option, path in (("--markdown", markdown), ("--json", json_path)):
+        _check_writable(path, option)
+    found = measure_growth(settings, cast(Scale, scale), _say, file=config_file(config), folder=folder)
+    text = growth_to_markdown(found)
+    _write(json_path, found.write, "--json")
+    _write(markdown, lambda: text, "--markdown")
+    if markdown is None:
+        print(text, end="")
+
+
+def record_ratios(records: Path, config: Path | None, model: Path | None) -> None:
+    """Measure this commit and keep its ratios. Raises: SorterError."""
+    log_to_stderr()
+    gate.read_records(records)
+    _check_writable(records, "--records")
+    new = gate.record_of(measure(_config(config, model, 1), FULL, 30.0, _command(), _say, file=config_file(config)))
+    gate.write_record(records, new)
+    print(f"{len(new.ratios)} ratios of {new.commit or new.utc} on {new.machine} are in {records}")
+
+
+def check_ratios(records: Path, config: Path | None, model: Path | None) -> None:
+    """Measure, and compare with the last record of this machine and model.
+
+    Raises: SorterError, exit 1, if a ratio got worse by more than the noise, or the machine was too noisy to tell.
+    """
+    log_to_stderr()
+    known = gate.read_records(records)
+    if not known:
+        raise ConfigError(f"{records} holds no ratios yet; run `edge-sorter bench record` on a good commit")
+    new = gate.record_of(measure(_config(config, model, 1), FULL, 30.0, _command(), _say, file=config_file(config)))
+    old = gate.last_of(known, new)
+    worse = gate.check(old, new)
+    if worse:
+        raise SorterError("; ".join(worse))
+    print(f"no ratio of {len(new.ratios)} is worse than in {old.commit or old.utc}, beyond the noise")
+
+
+def _config(path: Path | None, model: Path | None, threads: int) -> Config:
+    settings = load(path, model=model)
+    return settings.model_copy(update={"model": settings.model.model_copy(update={"threads": threads})})
+
+
+def _peers(against: str | None) -> list[str] | None:
+    """Names of peers; None: all of them. Raises: ConfigError for one that is not known."""
+    if against is None or against == "peers":
+        return None
+    from edge.bench.peers.registry import choose_peers
+
+    names = [name.strip() for name in against.split(",") if name.strip()]
+    choose_peers(names)
+    return names
+
+
+def _matrix(wishes: Sequence[str], config: Config) -> _Matrix | None:
+    """Raises: ConfigError if a wish is no axis with values."""
+    if not wishes:
+        return None
+    axes: dict[str, list[str]] = {"threads": [], "model": [], "runtime": [], "frame": []}
+    for wish in wishes:
+        axis, _, values = wish.partition("=")
+        found = [value for value in values.split(",") if value]
+        if axis not in axes or not found:
+            raise ConfigError(f"--matrix {wish} is no AXIS=V,V; axes are {', '.join(axes)}")
+        axes[axis] += found
+    for name in axes["runtime"]:
+        if name not in get_args(RuntimeName):
+            raise ConfigError(f"--matrix runtime={name} is unknown; take {' or '.join(get_args(RuntimeName))}")
+    for value in axes["threads"]:
+        if not value.isdecimal() or not 1 <= int(value) <= 64:
+            raise ConfigError(f"--matrix threads={value} is no number from 1 to 64")
+    return _Matrix(
+        threads=tuple(int(value) for value in axes["threads"]) or (1,),
+        models=tuple(Path(value) for value in axes["model"]) or (model_path(config),),
+        runtimes=cast(tuple[RuntimeName, ...], tuple(axes["runtime"])) or ("litert",),
+        sizes_px=tuple(_size_px(value) for value in axes["frame"]) or ((640, 480),),
+    )
+
+
+def _size_px(text: str) -> tuple[int, int]:
+    match = _SIZE.fullmatch(text)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(64 <= side <= 4096 for side in size):
+        raise ConfigError(f"--matrix frame={text} is no size of 64x64 to 4096x4096, such as 640x480")
+    return size
+
+
+def _duration_s(text: str) -> float:
+    match = _DURATION.fullmatch(text)
+    duration_s = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not 1.0 <= duration_s <= 30 * 86400:
+        raise ConfigError(f"--soak {text} is no duration of one second to 30 days, such as 90s, 30m or 8h")
+    return duration_s
+
+
+def _measure_matrix(matrix: _Matrix, plan: Plan) -> Any:
+    from edge.bench.matrix import measure_matrix
+
+    return measure_matrix(
+        matrix.models, matrix.threads, matrix.runtimes, matrix.sizes_px, plan.rounds, MATRIX_FRAMES, _say
+    )
+
+
+def _soak(config: Config, duration_s: float) -> Any:
+    from edge.bench.facts import Gauges
+    from edge.bench.soak import soak
+    from edge.bench.suite import soak_step
+
+    _say(f"works for {duration_s:g} s; Ctrl-C ends it with what it has")
+    with soak_step(config) as step:
+        return soak(step, duration_s, min(SOAK_EVERY_S, duration_s / 20), Gauges())
+
+
+def _write_forms(report: Report, page: Path | None, markdown: Path | None, csv: Path | None) -> None:
+    if page is not None:
+        from edge.bench.page import render_page
+
+        _write(page, lambda: render_page(report), "--report")
+    _write(markdown, lambda: to_markdown(report), "--markdown")
+    _write(csv, lambda: to_csv(report), "--csv")
+
+
+def _check_writable(path: Path | None, option: str) -> None:
+    """Find out before minutes of measuring whether its result can be written. Raises: ConfigError."""
+    if path is None:
+        return
+    try:
+        existed = path.exists()
+        with path.open("a"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path} ({exc.strerror}); check {option}") from exc
+
+
+def _write(path: Path | None, text: Callable[[], str], option: str) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(text(), encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path} ({exc.strerror}); check {option}") from exc
+
+
+def _print(draw: Callable[[Any], None]) -> None:
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False, emoji=False)
+    draw(console)
+
+
+def _command() -> str:
+    """The command as it was typed, without the place of the program."""
+    return shlex.join(["edge-sorter", *sys.argv[1:]])
+
+
+def _say(text: str) -> None:
+    print(f"edge-sorter: {text}", file=sys.stderr)
