@@ -1,6 +1,5 @@
 """From a frame in memory to its label, beside the bare inference: the same work, frame by frame in turns."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -8,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bench.report import Figure, Stage
-from edge.bench.samples import Samples, now, stages
+from edge.bench.samples import Instant, Samples, now, stages
 from edge.classify.tflite import TfliteClassifier
+from edge.records import BgrImage
 
-__all__ = ["LabelRound", "figures_of", "measure_label", "stages_of"]
+__all__ = ["STEPS", "LabelRound", "classify_in_steps", "figures_of", "measure_label", "stages_of"]
 
 BUFFERS = 3
 """Frames that a camera driver has in its hands."""
@@ -23,6 +23,9 @@ TITLES = {
     "overhead": "frame to label less the inference in it",
     "frame_to_label": "frame in memory -> label",
 }
+
+STEPS = ("preprocess", "invoke", "name", "overhead")
+"""What `classify_in_steps` tells of."""
 
 
 @dataclass(slots=True)
@@ -46,41 +49,61 @@ class LabelRound:
 
 
 def measure_label(classifier: TfliteClassifier, stills: npt.NDArray[np.uint8], frames: int) -> LabelRound:
-    """Classify `frames` frames, and let the bare inference run as often, in turns.
+    """Classify `frames` frames, as many with clocks around the inference, and let it run alone as often, in turns.
 
     As with a camera, each frame is written to one of a few buffers just before, outside the measured time.
 
     Args:
         stills: (N, H, W, 3) uint8 BGR, played in turn.
     """
-    buffers = [np.empty_like(stills[0]) for _ in range(BUFFERS)]
     found = LabelRound()
-    samples = found.samples
-    for number in range(frames):
-        image = buffers[number % BUFFERS]
-        np.copyto(image, stills[number % len(stills)])
-        # The steps of `TfliteClassifier.classify`, with the clocks read between them.
+    buffers = [np.empty_like(stills[0]) for _ in range(BUFFERS)]
+    written = 0
+
+    def capture() -> BgrImage:
+        nonlocal written
+        image: BgrImage = buffers[written % BUFFERS]
+        np.copyto(image, stills[written % len(stills)])
+        written += 1
+        return image
+
+    for _ in range(frames):
+        classify_in_steps(classifier, capture(), found.samples)
+        image = capture()
+        # As while an item is voted on: the frame before was classified an inference ago.
         began = now()
-        start_s = time.perf_counter()
-        classifier.fill(image)
-        filled = now()
-        classifier.invoke()
-        invoked = now()
-        classifier.name(classifier.output(), 0.0, start_s)
-        named = now()
-        samples["preprocess"].add(began, filled)
-        samples["invoke"].add(filled, invoked)
-        samples["name"].add(invoked, named)
-        samples["frame_to_label"].add(began, named)
-        cpu_ns, wall_ns = (
-            named[clock] - began[clock] - (invoked[clock] - filled[clock]) for clock in range(len(began))
-        )
-        samples["overhead"].put(cpu_ns / 1000, wall_ns / 1000, began[1] / 1e9)
-        np.copyto(buffers[(number + 1) % BUFFERS], stills[(number + 1) % len(stills)])
+        classifier.classify(image)
+        found.samples["frame_to_label"].add(began, now())
+        capture()
         began = now()
         classifier.invoke()
-        samples["bare"].add(began, now())
+        found.samples["bare"].add(began, now())
     return found
+
+
+def classify_in_steps(classifier: TfliteClassifier, image: BgrImage, samples: dict[str, Samples]) -> None:
+    """Classify with the clocks read before and after the inference; one sample is added to each of STEPS."""
+    marks: list[Instant] = []
+    bare = classifier.invoke
+
+    def invoke() -> None:
+        marks.append(now())
+        bare()
+        marks.append(now())
+
+    classifier.invoke = invoke
+    try:
+        began = now()
+        classifier.classify(image)
+        ended = now()
+    finally:
+        classifier.invoke = bare
+    filled, invoked = marks
+    samples["preprocess"].add(began, filled)
+    samples["invoke"].add(filled, invoked)
+    samples["name"].add(invoked, ended)
+    cpu_ns, wall_ns = (ended[clock] - began[clock] - (invoked[clock] - filled[clock]) for clock in range(2))
+    samples["overhead"].put(cpu_ns / 1000, wall_ns / 1000, began[1] / 1e9)
 
 
 def figures_of(rounds: Sequence[LabelRound]) -> dict[str, Figure]:

@@ -47,6 +47,7 @@ def render_page(report: Report, others: Sequence[Report] = ()) -> str:
         method.how_it_was_measured(report),
         method.reproduce(report),
         method.rounds_table(report, captions),
+        method.all_settings(report),
     )
     head = el(
         "head",
@@ -61,7 +62,8 @@ def render_page(report: Report, others: Sequence[Report] = ()) -> str:
 
 def _header(report: Report, title: str) -> Html:
     noise = report.noise
-    commit = f", commit {report.commit[:12]}" if report.commit else ""
+    changed = "+" if report.commit and report.commit.endswith("+") else ""
+    commit = f", commit {report.commit.rstrip('+')[:12]}{changed}" if report.commit else ""
     model = f"{report.model.name} {report.model.version}"
     badge = el("div", el("b", f"Machine: {noise.verdict}"), el("span", noise.sentence), class_=f"badge {noise.verdict}")
     return el(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from edge.bench import plots, rowplots
-from edge.bench.markup import Html, el
+from edge.bench.markup import Html, el, join
 from edge.bench.page_parts import Captions, key, remarks, section, table_row
 from edge.bench.report import Figure, Report, Stage
 from edge.bench.wording import (
@@ -51,7 +51,7 @@ def headline(report: Report, captions: Captions) -> Html:
     ratios = [(figure.title, figure) for figure in shown.values() if figure.unit == "ratio"]
     content = [_figure_table(shown, captions, _HEADLINE)]
     if ratios:
-        content.append(captions.figure(rowplots.forest(ratios), _RATIOS))
+        content.append(captions.figure(join(*map(rowplots.forest, rowplots.in_groups(ratios))), _RATIOS))
     return section("Headline figures", "figures", *content)
 
 
@@ -79,7 +79,7 @@ def starts(report: Report, captions: Captions) -> Html:
     shown = {name: figure for name, figure in report.figures.items() if is_start(name)}
     if not shown:
         return Html("")
-    content = [_figure_table(shown, captions, "Start of the process, in wall time; each round is a new process.")]
+    content = [_figure_table(shown, captions, "Start of the process; each round is a new one.")]
     for unit in dict.fromkeys(figure.unit for figure in shown.values()):
         rows = [(figure.title, figure) for figure in shown.values() if figure.unit == unit]
         content.append(captions.figure(rowplots.forest(rows), _STARTS))

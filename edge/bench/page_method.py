@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from edge.bench.markup import Html, el, plain
 from edge.bench.page_parts import Captions, facts, remarks, section, table_row
@@ -10,8 +12,10 @@ from edge.bench.report import Report
 from edge.bench.stats import BIN_GROWTH
 from edge.bench.wording import listed, number, percent, short
 
-__all__ = ["digest", "how_it_was_measured", "reproduce", "rounds_table", "what_was_measured"]
+__all__ = ["all_settings", "digest", "how_it_was_measured", "reproduce", "rounds_table", "what_was_measured"]
 
+_SHORT = 120
+_MOST_ROUNDS = 30
 _COVERS = {
     "capture": "how old a frame is when the loop has it; the camera runs in a thread of its own",
     "presence": "is something on the tray, and is it at rest: of every frame",
@@ -151,13 +155,24 @@ def rounds_table(report: Report, captions: Captions) -> Html:
     if not report.figures:
         return Html("")
     rows = [
-        table_row(
-            figure.title, [", ".join(f"{value:.6g}" for value in figure.rounds), figure.unit], ["text long", "text"]
-        )
+        table_row(figure.title, [_rounds(figure.rounds), figure.unit], ["text long", "text"])
         for figure in report.figures.values()
     ]
-    caption = "Every round of the headline figures, in order of time and in the unit of the report."
+    caption = "Rounds of the headline figures, in order of time and in the unit of the report."
     return section("Rounds", "rounds", captions.table(["", "rounds", "unit"], rows, caption, text=("rounds", "unit")))
+
+
+def all_settings(report: Report) -> Html:
+    """Every setting, as in the report."""
+    if not report.settings:
+        return Html("")
+    written = json.dumps(report.settings, indent=1, ensure_ascii=False)
+    return section("Settings", "settings", el("pre", el("code", written), class_="long"))
+
+
+def _rounds(rounds: Sequence[float]) -> str:
+    told = ", ".join(f"{value:.6g}" for value in rounds[:_MOST_ROUNDS])
+    return told if len(rounds) <= _MOST_ROUNDS else f"{told}, and {len(rounds) - _MOST_ROUNDS} more in the JSON file"
 
 
 def _paragraph(head: str, text: str) -> Html:
@@ -171,9 +186,16 @@ def _runtime(report: Report) -> str:
 
 
 def _settings(report: Report) -> str:
-    return "; ".join(
-        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in report.settings.items()
-    )
+    """The short ones; the others stand at the end of the page."""
+    told = {name: _setting(value) for name, value in report.settings.items()}
+    short_ones = [f"{name} {text}" for name, text in told.items() if len(text) <= _SHORT]
+    return "; ".join([*short_ones, *(["the rest at the end"] if len(short_ones) < len(told) else [])])
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_setting(held)}" for name, held in value.items())
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _absent(report: Report) -> str:

@@ -7,6 +7,9 @@ from edge.bench.wording import pretty
 
 __all__ = ["Captions", "facts", "key", "remarks", "section", "table_row"]
 
+_ON_ONE_PAGE = 16
+"""Rows of a table that is not broken between two pages."""
+
 
 class Captions:
     """Numbers tables and figures in the order in which they are made, from 1 without a gap."""
@@ -36,8 +39,10 @@ class Captions:
         self._tables += 1
         columns = [el("th", name, scope="col", class_="text" if name in text else None) for name in head]
         title = el("figcaption", el("b", f"Table {self._tables}. "), *caption)
-        table = el("table", el("thead", el("tr", *columns)), el("tbody", *rows))
-        return el("figure", title, el("div", table, class_="table"), class_="tabled")
+        lines = list(rows)
+        table = el("table", el("thead", el("tr", *columns)), el("tbody", *lines))
+        kind = "tabled whole" if len(lines) <= _ON_ONE_PAGE else "tabled"
+        return el("figure", title, el("div", table, class_="table"), class_=kind)
 
 
 def table_row(name: str, values: Sequence[str], kinds: Sequence[str] = (), *, is_same: bool = False) -> Html:

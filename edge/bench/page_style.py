@@ -41,8 +41,11 @@ code,pre{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",mon
 pre{background:var(--tint);border:1px solid var(--rule);padding:.7rem .8rem;white-space:pre-wrap;margin:.6rem 0;
 line-height:1.45;font-size:.76rem;break-inside:avoid}
 pre code{font-size:1em}
+pre.long{columns:2 18rem;break-inside:auto}
+.rows+.rows{margin-top:.6rem}
 .table{overflow-x:auto}
 figure.tabled{break-inside:auto}
+figure.whole{break-inside:avoid}
 .tabled figcaption{margin:0 0 .5rem;break-after:avoid}
 table{border-collapse:collapse;width:100%;font-size:.82rem;line-height:1.35;
 font-variant-numeric:tabular-nums lining-nums;border-bottom:1.5px solid var(--ink);overflow-wrap:normal}
@@ -52,7 +55,7 @@ thead th{border-top:1.5px solid var(--ink);border-bottom:1px solid var(--ink);fo
 vertical-align:bottom;padding:.32rem .5rem}
 td,tbody th{padding:.28rem .5rem;text-align:right;vertical-align:top;font-weight:400}
 tbody th{min-width:8rem;overflow-wrap:anywhere}
-td.long{overflow-wrap:anywhere}
+td.long{overflow-wrap:anywhere;width:62%}
 thead th:first-child,tbody th,td.text,th.text{text-align:left}
 tbody tr+tr>*{border-top:1px solid var(--grid)}
 tbody tr.same>*{border-top:0}

@@ -20,12 +20,13 @@ from edge.bench.wording import (
     stage_value,
 )
 
-__all__ = ["Row", "bars", "forest", "ratios", "rows", "sparkline", "stack", "stage_dots"]
+__all__ = ["Row", "bars", "forest", "in_groups", "ratios", "rows", "sparkline", "stack", "stage_dots"]
 
 OWN = "edge-sorter"
 """A contender of that name is drawn in the first colour."""
 _WIDEST = 30.0
 """Figures further apart than this are drawn on a logarithmic axis: bars from zero would show one of them only."""
+_TOGETHER = 2.5
 _COLOURS = 8
 _US = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
@@ -69,6 +70,21 @@ def forest(figures: Sequence[tuple[str, Figure]]) -> Html:
     x = _scale([*held, *(goal for goal in goals if min(held) - reach <= goal <= max(held) + reach)], from_zero=False)
     drawn = [Row(name, _forest_marks(x, figure, unit.factor), _value(figure, unit)) for name, figure in figures]
     return rows(x, _axis_title(unit, x), drawn)
+
+
+def in_groups(figures: Sequence[tuple[str, Figure]]) -> list[list[tuple[str, Figure]]]:
+    """Figures whose intervals fit on one axis together, in falling order of the groups: one axis for ratios of about
+    one and of a hundredth would show neither."""
+    groups: list[list[tuple[str, Figure]]] = []
+    most = 0.0
+    for name, figure in sorted(figures, key=lambda each: -each[1].median):
+        if not groups or not 0 < most <= figure.low * _TOGETHER:
+            groups.append([])
+            most = figure.high
+        groups[-1].append((name, figure))
+        most = max(most, figure.high)
+    order = [figure for _, figure in figures]
+    return [sorted(group, key=lambda each: order.index(each[1])) for group in groups]
 
 
 def bars(figures: Sequence[tuple[str, Figure]]) -> Html:

@@ -184,8 +184,8 @@ def listed(words: Sequence[str]) -> str:
 
 
 def pretty(text: str) -> str:
-    """A title with an arrow where it was typed as one."""
-    return text.replace("->", "→")
+    """A title with an arrow where it was typed as one, and without the marks of code."""
+    return text.replace("->", "→").replace("`", "")
 
 
 def short(title: str) -> str:

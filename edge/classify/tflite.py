@@ -18,6 +18,7 @@ from edge.records import BgrImage, ModelId, Prediction, Prepared
 __all__ = ["TfliteClassifier"]
 
 _log = logging.getLogger(__name__)
+_UINT8 = np.dtype(np.uint8)
 
 
 class TfliteClassifier:
@@ -36,6 +37,7 @@ class TfliteClassifier:
         self, bundle: Bundle, runtime: Literal["auto", "litert", "tflite_runtime"] = "auto", threads: int = 1
     ) -> None:
         self._bundle = bundle
+        self._labels = bundle.labels
         self.runtime = resolve_runtime(runtime)
         turned = with_swapped_channels(bundle.model)
         self._interpreter = open_interpreter(self.runtime, bundle.model if turned is None else turned, threads)
@@ -44,9 +46,9 @@ class TfliteClassifier:
         self._input = self._interpreter.tensor(input_index)
         self._output = self._interpreter.tensor(output_index)
         self.invoke = self._interpreter.invoke
-        """The second step of `classify`, and the yardstick of every measurement: the bare inference."""
+        """The bare inference, the yardstick of every measurement. Whoever measures may put a clock around it."""
         spec, keeps_bgr = bundle.manifest.input.spec(), turned is not None
-        self._preprocess = Preprocessor(spec, keeps_bgr=keeps_bgr)
+        self._fill = Preprocessor(spec, keeps_bgr=keeps_bgr).fill
         # For the camera's thread: buffers of its own.
         self._prepare_ahead = Preprocessor(spec, keeps_bgr=keeps_bgr)
         output, self._temperature = bundle.manifest.output, bundle.manifest.temperature
@@ -59,7 +61,7 @@ class TfliteClassifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return self._bundle.labels
+        return self._labels
 
     @property
     def model(self) -> ModelId:
@@ -72,44 +74,42 @@ class TfliteClassifier:
             image: (H, W, 3) uint8 BGR of any size.
         Raises: SourceError if the image is not (H, W, 3) uint8.
         """
-        self.fill(image)
+        # The input is written where the interpreter reads it. No view of a tensor may be alive during `invoke`.
+        self._fill(image, self._input()[0].view(_UINT8))
         self.invoke()
-        return self.output()
-
-    def fill(self, image: BgrImage) -> None:
-        """The first step of `classify`: write the image where the interpreter reads its input. Raises: SourceError."""
-        # No view of a tensor may be alive during `invoke`.
-        self._preprocess.fill(image, self._input())
-
-    def output(self) -> list[int]:
-        """The step after `invoke`: the raw output, one quantized logit a label."""
         values: list[int] = self._output()[0].tolist()
         return values
 
-    def name(self, logits: list[int], t_s: float, start_s: float) -> Prediction:
-        """The last step of `classify`: what the raw output says; `start_s` is of the performance counter."""
-        top = max(logits)
-        weights = [self._weights[top - logit] for logit in logits]
-        total = sum(weights)
-        probabilities = tuple([weight / total for weight in weights])
-        # The weights are relative to the top logit, so that the log-sum-exp is the top logit and the log of their sum.
-        energy = (top - sum(logits) / len(logits)) * self._scale + self._temperature * math.log(total)
-        return Prediction(t_s, self.labels, probabilities, time.perf_counter() - start_s, energy)
-
     def prepare(self, image: BgrImage) -> Prepared:
         """See `ports.Classifier`."""
-        tensor = np.empty(self._bundle.manifest.input.shape, self._bundle.manifest.input.dtype)
-        self._prepare_ahead.fill(image, tensor)
-        return tensor
+        return self._prepare_ahead(
+            image, np.empty(self._bundle.manifest.input.shape, self._bundle.manifest.input.dtype)
+        )
 
     def classify(self, image: BgrImage, t_s: float = 0.0, prepared: Prepared | None = None) -> Prediction:
         """Classify one (H, W, 3) uint8 BGR image of any size; see `ports.Classifier`."""
         start_s = time.perf_counter()
         if prepared is None:
-            return self.name(self.logits(image), t_s, start_s)
-        np.copyto(self._input(), prepared)
+            self._fill(image, self._input()[0].view(_UINT8))
+        else:
+            np.copyto(self._input(), prepared)
         self.invoke()
-        return self.name(self.output(), t_s, start_s)
+        return self.name(self._output()[0].tolist(), t_s, start_s)
+
+    def name(self, logits: list[int], t_s: float, start_s: float) -> Prediction:
+        """What a raw output says.
+
+        Args:
+            start_s: when the frame was begun, of the performance counter.
+        """
+        known = self._weights
+        top = max(logits)
+        weights = [known[top - logit] for logit in logits]
+        total = sum(weights)
+        # The weights are relative to the top logit, so that the log-sum-exp is the top logit and the log of their sum.
+        energy = (top - sum(logits) / len(logits)) * self._scale + self._temperature * math.log(total)
+        probabilities = tuple([weight / total for weight in weights])
+        return Prediction(t_s, self._labels, probabilities, time.perf_counter() - start_s, energy)
 
     def close(self) -> None:
         """Nothing is held but memory."""

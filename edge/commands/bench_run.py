@@ -291,7 +291,7 @@ def _write(path: Path | None, text: Callable[[], str], option: str) -> None:
 def _print(draw: Callable[[Any], None]) -> None:
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False, emoji=False)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, emoji=False)
     draw(console)
 
 

@@ -13,6 +13,7 @@ from edge.bench.page import render_page
 from edge.bench.page_method import digest
 from edge.bench.plots import marked
 from edge.bench.report import Contender, Distribution, Figure, Report, Series, Soak, Stage
+from edge.bench.rowplots import in_groups
 from tests.bench_rig import make_report
 
 PAYLOAD = """</style></title><script>alert(1)</script><img src="https://e.example/x" onload='x'>&amp;\u202e\x00"""
@@ -209,6 +210,22 @@ DEGENERATE: dict[str, Callable[[Report], dict[str, Any]]] = {
 @pytest.mark.parametrize("changes", DEGENERATE.values(), ids=DEGENERATE.keys())
 def test_any_data_is_drawn(report, changes):
     page_of(report.model_copy(update=changes(report)))
+
+
+def test_ratios_that_do_not_fit_on_one_axis_get_their_own():
+    figures = [
+        (name, Figure.of(name, "ratio", [value])) for name, value in (("a", 1.0), ("b", 0.02), ("c", 1.1), ("d", 9.0))
+    ]
+    assert [[name for name, _ in group] for group in in_groups(figures)] == [["d"], ["a", "c"], ["b"]]
+
+
+def test_many_rounds_and_long_settings_do_not_fill_the_page(report):
+    many = Figure.of("many", "KB", [float(place) for place in range(1, 400)])
+    settings = {"plan": {"rounds": 9, "starts": 5}, "config": {f"key_{place}": place for place in range(99)}}
+    text = page_of(report.model_copy(update={"figures": {"many_kb": many}, "settings": settings})).text
+    assert "30, and 369 more in the JSON file" in text
+    assert "plan rounds 9, starts 5; the rest at the end" in text
+    assert '"key_98": 98' in text
 
 
 def test_what_was_not_measured_is_said(report):

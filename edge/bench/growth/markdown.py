@@ -1,4 +1,4 @@
-"""A measurement of growth as a section of `docs/performance.md`."""
+"""A measurement of growth as `docs/performance.md`."""
 
 from collections.abc import Iterator
 
@@ -11,16 +11,16 @@ _CLOCKS = {"cpu": "processor time", "wall": "wall time", "none": ""}
 
 
 def to_markdown(growth: Growth) -> str:
-    """The whole section, from its heading on, with a newline at the end."""
+    """The whole page, with a newline at the end."""
     return "\n".join(line for part in (_head(growth), *map(_axis, growth.axes)) for line in part).rstrip() + "\n"
 
 
 def _head(growth: Growth) -> Iterator[str]:
-    yield "## How cost grows"
+    yield "# How cost grows"
     yield ""
     yield (
         f"Measured with edge-sorter {growth.version} and {growth.model} on {_machine(growth.machine)}, "
-        f"{growth.utc[:10]}, scale `{growth.scale}`, in {growth.took_s:.0f} s."
+        f"{growth.utc[:10]}, by `edge-sorter bench growth --scale {growth.scale}`, in {growth.took_s:.0f} s."
     )
     yield ""
     yield (
@@ -40,7 +40,7 @@ def _machine(machine: MachineFacts) -> str:
 
 
 def _axis(axis: Axis) -> Iterator[str]:
-    yield f"### {axis.title}"
+    yield f"## {axis.title}"
     yield ""
     yield axis.method + _coverage(axis)
     yield ""

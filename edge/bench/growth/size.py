@@ -9,6 +9,8 @@ import numpy as np
 from edge.bench.growth.plan import Plan
 from edge.bench.growth.records import Axis, Curve
 from edge.bench.growth.rounds import interleave
+from edge.bench.label import STEPS, classify_in_steps
+from edge.bench.samples import Samples
 from edge.classify.tflite import TfliteClassifier
 from edge.config import Config
 from edge.presence.local_contrast import LocalContrastDetector
@@ -85,15 +87,10 @@ def _label_task(classifier: TfliteClassifier, plan: Plan, width_px: int, height_
     picture: BgrImage = Tray(rng, width_px, height_px).compose([item], Light(), rng).copy()
     buffer = picture.copy()
 
-    def label() -> int:
+    def label() -> float:
         np.copyto(buffer, picture)
-        start_ns = time.process_time_ns()
-        classifier.fill(buffer)
-        spent_ns = time.process_time_ns() - start_ns
-        # It leaves the caches as the last step finds them in the loop.
-        classifier.invoke()
-        start_ns = time.process_time_ns()
-        classifier.name(classifier.output(), 0.0, time.perf_counter())
-        return spent_ns + time.process_time_ns() - start_ns
+        samples = {name: Samples() for name in STEPS}
+        classify_in_steps(classifier, buffer, samples)
+        return samples["overhead"].cpu[0]
 
-    return lambda: statistics.median(label() for _ in range(plan.calls)) / 1000
+    return lambda: statistics.median(label() for _ in range(plan.calls))
