@@ -53,13 +53,17 @@ def frame_noise(
     if log_odds.size == 0:
         return None
     widened = math.sqrt((1 + ALIKE) / (1 - ALIKE))
-    log_odds_sd, energy_sd = (max(LEAST_SD, round(widened * _pooled_sd(found), 4)) for found in (log_odds, energy))
+    # Where the model is as sure as a frame may be, no noise shows: that says nothing of frames near a threshold.
+    is_open = (np.abs(log_odds) < math.log((1 - LEAST_MASS) / LEAST_MASS) - 1e-6).all(axis=1)
+    log_odds_sd, energy_sd = (
+        max(LEAST_SD, round(widened * _pooled_sd(found), 4)) for found in (log_odds[is_open], energy)
+    )
     risk = min(0.49, target.contamination)
     return Frames(log_odds_sd=log_odds_sd, energy_sd=energy_sd, alpha=risk, beta=risk)
 
 
 def _pooled_sd(found: npt.NDArray[np.float64]) -> float:
-    return math.sqrt(float(found.var(axis=1, ddof=1).mean()))
+    return math.sqrt(float(found.var(axis=1, ddof=1).mean())) if len(found) else 0.0
 
 
 def log_odds_of(mass: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

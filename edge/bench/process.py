@@ -116,9 +116,8 @@ def _first_line_s(arguments: Sequence[str]) -> float:
         line = process.stdout.readline() if process.stdout is not None else b""
         elapsed_s = time.perf_counter() - start_s
     if process.returncode != 0 or not line:
-        raise SorterError(
-            f"edge-sorter {' '.join(arguments)} ended with {process.returncode}; run it by hand to see why"
-        )
+        told = " ".join(arguments) if arguments[0] == "-m" else "-c, the least that names a picture,"
+        raise SorterError(f"python {told} ended with {process.returncode}; run it by hand to see why")
     return elapsed_s
 
 

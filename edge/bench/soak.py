@@ -22,6 +22,8 @@ __all__ = ["soak"]
 MOST_POINTS = 2 * SERIES_POINTS
 MOST_SAMPLES = 512
 """Of what `step` returns between two points; of more, every second, fourth, … is kept."""
+LEAST_SPAN_S = 600.0
+"""A shorter run says nothing of an hour."""
 PAUSE_S = 0.2
 """Longest sleep at a time, so that a request to stop is seen."""
 
@@ -47,7 +49,7 @@ def soak(
         every_s: time between two points; a step that takes longer makes it longer.
         pause_s: rest between two steps; none heats the machine most.
         clock, sleep: monotonic seconds, and a way to wait.
-    Returns: points that hold the median of what the steps returned since the point before; slopes from eight points on.
+    Returns: points that hold the median of what the steps returned since the point before; slopes from eight points and ten minutes on.
     Raises: ValueError if a time is not above zero; whatever `step` raises.
     """
     if duration_s <= 0 or every_s <= 0 or pause_s < 0:
@@ -218,7 +220,7 @@ def _slope_per_hour(name: str, t_s: tuple[float, ...], column: tuple[float | Non
     if name in FLAGS:
         return None
     told = [(t / 3600.0, value) for t, value in zip(t_s, column, strict=True) if value is not None]
-    if len(told) < LEAST_POINTS:
+    if len(told) < LEAST_POINTS or told[-1][0] - told[0][0] < LEAST_SPAN_S / 3600.0:
         return None
     return float(f"{slope([t for t, _ in told], [value for _, value in told]):.4g}")
 

@@ -9,6 +9,7 @@ from edge.config import PresenceConfig
 from edge.ports import PresenceDetector
 from edge.presence.local_contrast import LocalContrastDetector
 from edge.records import Frame
+from edge.thumbnail import thumbnail
 from tests.scenes import PresenceRig, SyntheticTray
 
 MIDDLE = (0.5, 0.5)
@@ -94,3 +95,26 @@ def test_any_frame_size_that_the_config_allows_is_looked_at(make, size: tuple[in
     assert rig.look(10)[-1].is_lit
     assert rig.look(item=MIDDLE, size=0.4)[0].is_disturbed
     assert rig.look(item=MIDDLE, size=0.4)[0].is_occupied
+
+
+def test_a_frame_like_the_last_one_is_the_same_and_one_with_something_new_is_not(make):
+    rig = PresenceRig(make(), SyntheticTray())
+    rig.look(40)
+    detector, tray = rig.detector, rig.tray
+    frames = [Frame(1000, 50.0, tray.image()), Frame(1001, 50.05, tray.image(item=MIDDLE))]
+    assert [detector.is_same(frame) for frame in frames] == [True, False]
+    assert [detector.is_same(frame) for frame in frames] == [True, False], "to ask changes nothing"
+
+
+def test_nothing_is_the_same_as_what_was_never_looked_at(make):
+    assert not make().is_same(Frame(0, 0.0, SyntheticTray().image()))
+
+
+def test_a_thumbnail_that_comes_with_the_frame_gives_the_same_answer(make):
+    with_thumb, without = make(), make()
+    tray = SyntheticTray()
+    for index, scene in enumerate(SCRIPT):
+        image = tray.image(**scene)
+        frame = Frame(index, index / 20, image)
+        found = with_thumb.observe(Frame(index, index / 20, image, thumbnail(image)), may_learn=True)
+        assert found == without.observe(frame, may_learn=True)

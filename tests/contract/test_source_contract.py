@@ -19,6 +19,7 @@ from edge.sources.sim import Simulation
 from edge.sources.sim_script import Item
 from edge.sources.v4l2 import V4l2Camera
 from edge.sources.video import VideoRecording
+from edge.thumbnail import thumbnail
 from tests.rigs import FakeClock, ScriptedCamera
 from tests.scenes import picture, write_video
 
@@ -145,12 +146,22 @@ def test_a_reader_that_waits_for_nothing_gets_nothing_and_the_clock_stands(opene
         assert opened.source.clock.now_s() == now_s
 
 
-def test_a_picture_that_was_handed_over_does_not_change_any_more(opened):
-    first = next_frame(opened)
-    kept = first.image.copy()
-    others = [next_frame(opened) for _ in range(3)]
-    assert np.array_equal(first.image, kept)
-    assert not any(np.shares_memory(first.image, other.image) for other in others)
+def test_a_picture_does_not_change_until_the_source_is_read_again(opened):
+    for _ in range(FRAMES):
+        frame = next_frame(opened)
+        kept, thumb = frame.image.copy(), thumbnail(frame.image)
+        for _ in range(2):
+            opened.feed()
+        assert np.array_equal(frame.image, kept)
+        assert frame.thumb is None or np.array_equal(frame.thumb, thumb)
+
+
+def test_a_thumbnail_may_be_kept(opened):
+    frame = next_frame(opened)
+    kept = None if frame.thumb is None else frame.thumb.copy()
+    for _ in range(3):
+        next_frame(opened)
+    assert kept is None or np.array_equal(frame.thumb, kept)
 
 
 def test_the_clock_is_the_same_all_the_time(driver):

@@ -234,10 +234,10 @@ def test_everything_once_on_a_tiny_scale(tmp_path, config, monkeypatch):
     assert Growth.read(found.write()) == found
 
     text = to_markdown(found)
-    assert text.startswith("## How cost grows\n")
-    assert text.count("### ") == len(found.axes)
+    assert text.startswith("# How cost grows\n")
+    assert text.count("\n## ") == len(found.axes)
     for axis in found.axes:
-        section = text.split(f"### {axis.title}\n")[1].split("### ")[0]
+        section = text.split(f"## {axis.title}\n")[1].split("## ")[0]
         table = [line for line in section.splitlines() if line.startswith("|")]
         assert len(table) == 2 + 2 + 2
         assert {line.count("|") for line in table} == {len(axis.curves) + 2}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge.errors import SourceError
+from edge.records import Frame
 from edge.sources import live
 from edge.sources.live import LiveSource
 from edge.sources.v4l2 import V4l2Camera
@@ -229,6 +230,106 @@ def test_a_camera_that_hangs_in_its_driver_does_not_hold_up_closing(rig, monkeyp
     thread.join(10)
     rig.source.close()
     assert rig.camera.closed == 1
+
+
+def test_three_buffers_are_enough_for_any_number_of_frames(rig):
+    seen = set()
+    for seed in range(1, 12):
+        rig.camera.deliver(picture(seed))
+        if seed % 3:
+            frame = rig.read()
+            seen.add(frame.image.ctypes.data)
+            assert np.array_equal(frame.image, picture(seed))
+    assert len(seen) <= live.BUFFERS + 1, "the first picture tells the size, all others are written to the same memory"
+
+
+def test_the_frame_in_hand_is_not_written_to_while_others_come_and_go(rig):
+    frame = rig.read()
+    rig.camera.deliver(picture(1))
+    in_hand = rig.read()
+    for seed in range(2, 9):
+        rig.camera.deliver(picture(seed))
+        assert np.array_equal(in_hand.image, picture(1))
+    assert np.array_equal(rig.read().image, picture(8))
+    assert frame.index == 0
+
+
+def test_a_camera_that_changes_its_size_gets_other_buffers(rig):
+    for width_px in (64, 32, 32, 32, 32, 64):
+        rig.camera.deliver(picture(1, width_px, 48))
+        assert rig.read().image.shape == (48, width_px, 3)
+
+
+def test_a_frame_that_was_replaced_unread_is_counted_as_missed(rig):
+    for seed in (1, 2, 3):
+        rig.camera.deliver(picture(seed))
+    assert rig.source.missed == 3
+    rig.read()
+    rig.camera.deliver(picture(4))
+    rig.read()
+    assert rig.source.missed == 3
+
+
+def test_a_dull_frame_is_kept_back_and_one_that_is_not_is_handed_over_at_once(rig):
+    rig.read()
+
+    def is_dull(frame: Frame) -> bool:
+        return np.array_equal(frame.image, picture(1))
+
+    def look():
+        return rig.source.read(rig.clock.now_s(), is_dull=is_dull)
+
+    assert look() is None
+    for _ in range(4):
+        rig.clock.advance(0.05)
+        rig.camera.deliver(picture(1))
+        assert look() is None
+    rig.clock.advance(0.05)
+    rig.camera.deliver(picture(2))
+    frame = look()
+    assert (frame.index, frame.t_s) == (5, pytest.approx(50.25))
+    assert rig.source.missed == 0, "what is kept back on purpose is not missed"
+
+
+def test_even_a_dull_frame_is_handed_over_twice_a_second(rig):
+    rig.read()
+    handed_s = []
+    for seed in range(1, 41):
+        rig.source.read(rig.clock.now_s(), is_dull=lambda frame: True)
+        rig.clock.advance(1 / 16)
+        rig.camera.deliver(picture(seed))
+        frame = rig.source.read(rig.clock.now_s(), is_dull=lambda frame: True)
+        if frame is not None:
+            handed_s.append(frame.t_s)
+    assert handed_s == [50.5, 51.0, 51.5, 52.0, 52.5]
+
+
+def test_a_frame_that_is_wanted_prepared_comes_with_what_was_made_of_it_in_the_cameras_thread(rig):
+    threads = []
+
+    def prepare(image):
+        threads.append(threading.current_thread().name)
+        return image[:1].copy()
+
+    assert rig.source.read(rig.clock.now_s(), prepare=prepare).prepared is None, "it was there before it was asked for"
+    rig.camera.deliver(picture(1))
+    frame = rig.source.read(rig.clock.now_s(), prepare=prepare)
+    assert np.array_equal(frame.prepared, picture(1)[:1])
+    assert set(threads) == {"camera"}
+    rig.camera.deliver(picture(2))
+    assert rig.read().prepared is not None
+    rig.camera.deliver(picture(3))
+    assert rig.read().prepared is None, "asked for no more"
+
+
+def test_a_preparation_that_fails_is_told_at_the_next_read(rig):
+    def prepare(image):
+        raise ValueError("no such size")
+
+    rig.source.read(rig.clock.now_s(), prepare=prepare)
+    rig.camera.fail(picture(1))
+    with pytest.raises(SourceError, match="no such size"):
+        rig.read()
 
 
 def test_a_live_source_has_no_end(rig):

@@ -1,12 +1,14 @@
 """Which pages may be let go, and that nothing is lost by it."""
 
+import gc
 import subprocess
 import sys
 import textwrap
 
 import pytest
 
-from edge.memory import clean_mappings
+from edge import memory
+from edge.memory import clean_mappings, collector_at_rest
 
 
 def mapping(header: str, *, anonymous: str = "0 kB", swap: str = "0 kB") -> str:
@@ -60,3 +62,32 @@ def test_letting_go_shrinks_the_process_and_loses_nothing() -> None:
         assert after < before / 2, (before, after)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+def test_the_collector_rests_while_the_loop_runs_and_works_when_it_is_asked(monkeypatch):
+    collected = []
+    monkeypatch.setattr(memory.gc, "collect", lambda: collected.append(1))
+    piled: list[list[int]] = []
+    assert gc.isenabled()
+    with collector_at_rest() as collect:
+        assert not gc.isenabled()
+        collect(0.0)
+        assert not collected, "nothing has piled up"
+        piled += [[number] for number in range(3 * memory.COLLECT_OBJECTS)]
+        collect(1.0)
+        assert len(collected) == 1
+        collect(1.0 + memory.COLLECT_S / 2)
+        assert len(collected) == 1, "not again so soon"
+        collect(1.0 + memory.COLLECT_S)
+        assert len(collected) == 2
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off_also_after_a_failure():
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="broken"), collector_at_rest():
+            raise ValueError("broken")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

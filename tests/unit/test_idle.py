@@ -1,0 +1,78 @@
+"""What the loop asks of the camera: glances while nothing happens, prepared frames while something is voted on."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from edge.config import Config
+from edge.gates.servo_flap import ServoFlap
+from edge.ledger import SqliteLedger
+from edge.machine import IDLE_AFTER_S, Machine, State
+from edge.pins import open_factory
+from edge.ports import Dull, Prepare
+from edge.presence.local_contrast import LocalContrastDetector
+from edge.records import Frame
+from edge.runtime import Parts, Runtime
+from edge.sources.replay import ReplaySource
+from edge.sources.sim import Simulation
+from edge.sources.sim_script import Item
+from tests.replay.rig import FixedClassifier, rules
+
+
+class AskedSource(ReplaySource):
+    """Notes in which state of the machine the loop asked for what."""
+
+    runtime: Runtime
+
+    def open(self) -> None:
+        super().open()
+        self.asked: list[tuple[State, float, bool, bool]] = []
+
+    def read(self, until_s: float, *, is_dull: Dull | None = None, prepare: Prepare | None = None) -> Frame | None:
+        machine = self.runtime.machine
+        self.asked.append((machine.state, self.clock.now_s(), is_dull is not None, prepare is not None))
+        return super().read(until_s, is_dull=is_dull, prepare=prepare)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory) -> list[tuple[State, float, bool, bool]]:
+    """A run over two items, six seconds apart."""
+    config = Config()
+    folder: Path = tmp_path_factory.mktemp("idle")
+    with ExitStack() as stack:
+        factory = open_factory("mock")
+        stack.callback(factory.close)
+        gate = ServoFlap(config.gate, factory)
+        stack.callback(gate.close)
+        gate.open()
+        ledger = SqliteLedger(folder / "ledger.db")
+        ledger.open()
+        stack.callback(ledger.close)
+        script = [Item("glass", "jar", gap_s=6.0), Item("metal", "drinks_can", gap_s=6.0)]
+        simulation = Simulation(seed=1, items=0, fps=20.0, open_to=lambda: gate.open_to, script=script)
+        source = AskedSource(simulation, "fast")
+        source.open()
+        parts = Parts(source, LocalContrastDetector(config.presence), FixedClassifier(), gate, None, ledger)
+        source.runtime = Runtime(parts, rules(config), {"model": {"name": "stub"}, "source": "script"})
+        source.runtime.run(lambda: False)
+        return source.asked
+
+
+def test_frames_are_prepared_only_while_an_item_settles_or_is_voted_on(asked):
+    prepared = {state for state, _, _, is_prepared in asked if is_prepared}
+    assert prepared == {State.SETTLING, State.VOTING}
+    assert all(is_prepared for state, _, _, is_prepared in asked if state in prepared)
+
+
+def test_dull_frames_are_kept_back_only_while_the_tray_is_empty_and_quiet(asked):
+    assert {state for state, _, is_idle, _ in asked if is_idle} == {State.READY}
+    assert {is_idle for state, _, is_idle, _ in asked if state is State.READY} == {False, True}, "not at once"
+
+
+def test_a_tray_is_idle_two_seconds_after_the_last_motion():
+    machine = Machine(rules(Config()), State.READY, entered_s=10.0, moved_s=8.0)
+    assert not machine.is_idle(10.0 + IDLE_AFTER_S - 0.01)
+    assert machine.is_idle(10.0 + IDLE_AFTER_S)
+    assert not machine._replace(moved_s=11.0).is_idle(10.0 + IDLE_AFTER_S)
+    assert not machine._replace(state=State.WAIT_EMPTY).is_idle(100.0)
