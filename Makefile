@@ -12,11 +12,12 @@ SOURCE ?= sim
 LEDGER ?= out/ledger.db
 RUN_FLAGS ?=
 MODEL_FLAGS ?=
+BENCH_FLAGS ?=
 
 export SORTER_DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-convert run bench test test-edge test-convert check fmt schema model model-fast clean
+.PHONY: help setup setup-convert run bench bench-check bench-record performance test test-edge test-convert check fmt schema model model-fast clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +47,17 @@ endef
 run: setup  ## sort: 20 simulated items with a live view, or SOURCE=... (see README)
 	$(BIN)/edge-sorter run --source '$(SOURCE)' --ledger '$(LEDGER)' $(RUN_FLAGS)
 
-bench: setup  ## measure start, memory, and the loop's cost beside the bare inference
-	$(BIN)/edge-sorter bench
+bench: setup  ## measure this machine: stages, waits, start, memory, beside the bare inference (BENCH_FLAGS=...)
+	$(BIN)/edge-sorter bench $(BENCH_FLAGS)
+
+bench-check: setup  ## fail if a ratio got worse than the last recorded one by more than the noise
+	$(BIN)/edge-sorter bench check
+
+bench-record: setup  ## measure, and record this commit's ratios for bench-check
+	$(BIN)/edge-sorter bench record
+
+performance: setup  ## write docs/performance.md anew: how cost grows (a quarter of an hour, 8 GB of disk for a while)
+	$(BIN)/edge-sorter bench growth --scale full --markdown docs/performance.md
 
 test: test-edge test-convert  ## run every test (both environments)
 
@@ -64,14 +74,16 @@ check: setup  ## formatting, lint, types, import layers, schema; changes no file
 	$(BIN)/lint-imports
 	$(BIN)/edge-sorter config schema | diff - config/schema.json
 	$(BIN)/edge-sorter config default | diff - config/default.yaml
+	$(BIN)/edge-sorter bench schema | diff - config/bench.schema.json
 
 fmt: setup  ## format the code and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: setup  ## write config/schema.json and config/default.yaml anew
+schema: setup  ## write the schemas and the default configuration in config/ anew
 	$(BIN)/edge-sorter config schema > config/schema.json
 	$(BIN)/edge-sorter config default > config/default.yaml
+	$(BIN)/edge-sorter bench schema > config/bench.schema.json
 
 model: setup-convert  ## train and package models/waste-mobilenetv2 from SORTER_DATA
 	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --output models/waste-mobilenetv2 $(MODEL_FLAGS)

@@ -47,7 +47,8 @@ that was trained on, and the figures may be a little too good for it. Digest of 
         "## Calibration",
         f"""\
 Temperature {parts.temperature}; a route is confident from a mean probability of {parts.thresholds.confidence} and a
-margin of {parts.thresholds.margin}, both from the validation photographs.{_frames_sentence(parts.thresholds.frames)}""",
+margin of {parts.thresholds.margin}, both from the validation photographs."""
+        + _frames_sentence(parts.thresholds.frames),
         *_calibration_lines(parts.metrics.get("calibration", {})),
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(parts, is_trashnet)),

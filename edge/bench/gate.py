@@ -23,6 +23,8 @@ LEVEL = 0.05
 LEAST_WORSE = 0.02
 """Smaller losses are not worth a failure, however sure: the next run of the same code may differ by as much, since all
 rounds of a run share its luck."""
+NOT_OURS = frozenset({"cold_ratio"})
+"""Ratios of the library alone."""
 SLACK = {
     "overhead_tail": 0.5,
     "gate_command_ratio": 0.25,
@@ -52,7 +54,9 @@ def record_of(report: Report) -> Record:
     """What is kept of a report. Raises: SorterError if it was measured on a noisy machine."""
     if report.noise.verdict == "noisy":
         raise SorterError(f"{report.noise.sentence} Nothing was recorded or checked.")
-    ratios = {name: figure for name, figure in report.figures.items() if figure.unit == "ratio"}
+    ratios = {
+        name: figure for name, figure in report.figures.items() if figure.unit == "ratio" and name not in NOT_OURS
+    }
     machine = report.machine
     return Record(
         commit=report.commit,

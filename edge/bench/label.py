@@ -8,13 +8,16 @@ import numpy.typing as npt
 
 from edge.bench.report import Figure, Stage
 from edge.bench.samples import Instant, Samples, now, stages
+from edge.classify.interpreters import RuntimeName, open_interpreter
 from edge.classify.tflite import TfliteClassifier
 from edge.records import BgrImage
 
-__all__ = ["STEPS", "LabelRound", "classify_in_steps", "figures_of", "measure_label", "stages_of"]
+__all__ = ["STEPS", "LabelRound", "classify_in_steps", "figures_of", "measure_label", "measure_warm_up", "stages_of"]
 
 BUFFERS = 3
 """Frames that a camera driver has in its hands."""
+WARM_UP = 10
+"""Inferences of a model that was just opened; the second half counts as warm."""
 LABEL_GOAL, TAIL_GOAL = 1.05, 2.0
 TITLES = {
     "preprocess": "preprocess: resize and quantize into the model's input",
@@ -104,6 +107,28 @@ def classify_in_steps(classifier: TfliteClassifier, image: BgrImage, samples: di
     samples["name"].add(invoked, ended)
     cpu_ns, wall_ns = (ended[clock] - began[clock] - (invoked[clock] - filled[clock]) for clock in range(2))
     samples["overhead"].put(cpu_ns / 1000, wall_ns / 1000, began[1] / 1e9)
+
+
+def measure_warm_up(runtime: RuntimeName, model: bytes, threads: int, rounds: int) -> dict[str, Figure]:
+    """What the first inference after the model was opened takes, beside later ones: memory is touched, caches fill.
+
+    Args:
+        rounds: times that the model is opened anew.
+    """
+    first_ms, ratios = [], []
+    for _ in range(rounds):
+        interpreter = open_interpreter(runtime, model, threads)
+        wall_us: list[float] = []
+        for _ in range(WARM_UP):
+            began = now()
+            interpreter.invoke()
+            wall_us.append((now()[1] - began[1]) / 1000)
+        first_ms.append(wall_us[0] / 1000)
+        ratios.append(wall_us[0] / float(np.median(wall_us[WARM_UP // 2 :])))
+    return {
+        "cold_invoke_ms": Figure.of("first inference of a model that was just opened, wall time", "ms", first_ms),
+        "cold_ratio": Figure.of("first inference / later ones, wall time", "ratio", ratios),
+    }
 
 
 def figures_of(rounds: Sequence[LabelRound]) -> dict[str, Figure]:

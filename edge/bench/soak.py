@@ -49,7 +49,8 @@ def soak(
         every_s: time between two points; a step that takes longer makes it longer.
         pause_s: rest between two steps; none heats the machine most.
         clock, sleep: monotonic seconds, and a way to wait.
-    Returns: points that hold the median of what the steps returned since the point before; slopes from eight points and ten minutes on.
+    Returns: points that hold the median of what the steps returned since the point before; slopes from eight points
+        and ten minutes on.
     Raises: ValueError if a time is not above zero; whatever `step` raises.
     """
     if duration_s <= 0 or every_s <= 0 or pause_s < 0:

@@ -99,6 +99,7 @@ def measure(
         **loop.figures_of(loops, bare_us),
         **kept,
         **figures_of_pauses(plan.rounds),
+        **label.measure_warm_up(classifier.runtime, bundle.model, config.model.threads or 1, plan.rounds),
     }
     if has_processes:
         progress("starts whole processes")

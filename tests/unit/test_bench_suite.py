@@ -38,6 +38,7 @@ def test_every_figure_of_the_loop_is_there_with_its_rounds(report: Report):
     assert figures["decision_to_pin_ms"].median > 0.0
     assert figures["item_cpu_ms"].median > 2 * figures["bare_invoke_us"].median / 1000, "two frames voted"
     assert figures["turn_kb"].median > 0.0
+    assert figures["cold_ratio"].median > 0.5
     assert {name for name, figure in figures.items() if figure.goal is not None} == {
         "label_ratio",
         "overhead_tail",
