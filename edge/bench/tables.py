@@ -51,8 +51,36 @@ def to_markdown(report: Report) -> str:
         goal = f"{goal_text(figure)}: {standing(figure)}" if figure.goal is not None else ""
         interval = covered if figure.coverage > 0 else "one round"
         lines.append(f"| {markdown_of(pretty(figure.title))} | {found.value} | {interval} | {goal} |")
+    for title, contenders in (("combinations", report.matrix), ("other programs", report.peers)):
+        lines += _markdown_contenders(title, contenders)
     lines += ["", markdown_of(report.noise.sentence), "", markdown_of(machine_line(report)), ""]
     return "\n".join([*lines, code_of(report.command), ""])
+
+
+def _markdown_contenders(title: str, contenders: Sequence[Contender]) -> list[str]:
+    """A table of what was measured in turns, with every figure that one of them has."""
+    if not contenders:
+        return []
+    first = {name: figure for each in reversed(contenders) for name, figure in each.figures.items()}
+    names = list(dict.fromkeys(name for each in contenders for name in each.figures))
+    heads = (
+        f"{markdown_of(pretty(first[name].title))}, {UNITS.get(first[name].unit, first[name].unit)}" for name in names
+    )
+    lines = ["", f"| {title} | {' | '.join(heads)} |", "|---|" + "---|" * len(names)]
+    for each in contenders:
+        if each.missing is None:
+            row = [_plain_median(each.figures.get(name)) for name in names]
+            lines.append(f"| {markdown_of(pretty(each.title))} | {' | '.join(row)} |")
+    missing = [each for each in contenders if each.missing is not None]
+    lines += [line for each in missing for line in ("", markdown_of(f"{each.title} was not measured: {each.missing}"))]
+    return lines
+
+
+def _plain_median(figure: Figure | None) -> str:
+    if figure is None:
+        return "–"
+    found = cells(figure)
+    return f"{found.median} [{found.low}, {found.high}]" if figure.coverage > 0 else found.median
 
 
 def markdown_of(text: str) -> str:
