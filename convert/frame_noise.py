@@ -26,6 +26,7 @@ NOISE_SD = 4.0
 ALIKE = 0.3
 """Correlation of one frame with the next. Light does not change its mind thirty times a second: 0.28 in the mean of 48
 items at rest in two tray videos."""
+LEAST_PHOTOGRAPHS = 20
 LEAST_SD = 1e-3
 """A model whose answer does not move at all is tested with this, so that nothing is divided by zero."""
 
@@ -48,13 +49,15 @@ def frame_noise(
     Args:
         log_odds: (N, frames) of one route, of each photograph's frames.
         energy: (N, frames).
-    Returns: None without photographs.
+    Returns: None where too few photographs leave the model any doubt.
     """
     if log_odds.size == 0:
         return None
     widened = math.sqrt((1 + ALIKE) / (1 - ALIKE))
     # Where the model is as sure as a frame may be, no noise shows: that says nothing of frames near a threshold.
     is_open = (np.abs(log_odds) < math.log((1 - LEAST_MASS) / LEAST_MASS) - 1e-6).all(axis=1)
+    if np.count_nonzero(is_open) < LEAST_PHOTOGRAPHS:
+        return None
     log_odds_sd, energy_sd = (
         max(LEAST_SD, round(widened * _pooled_sd(found), 4)) for found in (log_odds[is_open], energy)
     )
@@ -63,7 +66,7 @@ def frame_noise(
 
 
 def _pooled_sd(found: npt.NDArray[np.float64]) -> float:
-    return math.sqrt(float(found.var(axis=1, ddof=1).mean())) if len(found) else 0.0
+    return math.sqrt(float(found.var(axis=1, ddof=1).mean()))
 
 
 def log_odds_of(mass: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -34,6 +34,7 @@ from edge.sources.replay import Pace, ReplaySource
 
 __all__ = ["Session", "open_classifier", "open_session", "vote_policy"]
 
+UNTESTED_FRAMES = 3
 _log = logging.getLogger(__name__)
 SOURCE_KINDS = "sim[:SEED], video:PATH, images:DIR or v4l2:DEVICE"
 
@@ -107,7 +108,10 @@ def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
         bins=config.bins,
         uncertain_route=config.uncertain_route,
         max_frames=vote.max_frames,
-        min_frames=vote.min_frames,
+        # Without a test that two are enough, three must agree, as before there was one.
+        min_frames=vote.min_frames
+        if frames is not None
+        else min(vote.max_frames, max(vote.min_frames, UNTESTED_FRAMES)),
         agreement=vote.agreement,
         min_confidence=calibrated.confidence if vote.min_confidence is None else vote.min_confidence,
         min_margin=calibrated.margin if vote.min_margin is None else vote.min_margin,

@@ -118,7 +118,12 @@ class VoteConfig(_Section):
     max_frames: int = Field(
         50, ge=1, le=1000, description="frames that may vote; an easy item needs min_frames, a hard one more"
     )
-    min_frames: int = Field(2, ge=1, le=50, description="frames that must agree on the route")
+    min_frames: int = Field(
+        2,
+        ge=1,
+        le=50,
+        description="frames that must agree on the route; at least three for a bundle that knows no noise of frames",
+    )
     agreement: float = Field(0.6, gt=0.5, le=1, description="share of the votes that must agree on the route")
     deadline_s: float = Field(1.5, gt=0, le=30, description="longest time from rest to decision")
     min_confidence: float | None = Field(

@@ -103,6 +103,7 @@ class Machine(NamedTuple):
         rest_s: when the item came to rest.
         empty_since_s, empty_frames: how long the tray has been empty without a break.
         occupied_since_s: since when something has been seen on it without a break; None in the dark.
+        dark_since_s: since when the picture has been too dark without a break; None in the light.
         is_rearmed: the tray was empty for long enough since the last item.
         opened: the gate's report on the way out.
         is_confirmed: None without a drop sensor.
@@ -123,6 +124,7 @@ class Machine(NamedTuple):
     empty_since_s: float | None = None
     empty_frames: int = 0
     occupied_since_s: float | None = None
+    dark_since_s: float | None = None
     is_rearmed: bool = False
     opened: GateReport | None = None
     is_confirmed: bool | None = None
@@ -137,8 +139,14 @@ class Machine(NamedTuple):
         return self.state is State.READY
 
     def is_idle(self, now_s: float) -> bool:
-        """Ready for an item, and nothing has stirred for a while."""
-        return self.state is State.READY and now_s - max(self.entered_s, self.moved_s) >= IDLE_AFTER_S
+        """Ready for an item, and nothing has stirred for a while, or it has been dark."""
+        quiet_since_s = self.moved_s if self.dark_since_s is None else self.dark_since_s
+        return self.state is State.READY and now_s - max(self.entered_s, quiet_since_s) >= IDLE_AFTER_S
+
+    @property
+    def may_pause(self) -> bool:
+        """No item is in flight: a pause of some milliseconds holds nothing up."""
+        return self.state in (State.READY, State.WAIT_EMPTY, State.FAULT, State.PAUSED)
 
     @property
     def is_cycling(self) -> bool:
@@ -229,6 +237,7 @@ def _track(machine: Machine, presence: Presence) -> Machine:
         empty_frames=frames,
         empty_since_s=since_s,
         occupied_since_s=_first(machine.occupied_since_s, t_s) if is_blocked else None,
+        dark_since_s=None if presence.is_lit else _first(machine.dark_since_s, t_s),
         is_rearmed=is_rearmed,
         first_motion_s=first_motion_s,
         next_motion_s=next_motion_s,

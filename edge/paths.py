@@ -1,12 +1,14 @@
-"""Where files lie when neither the command line nor the configuration says so."""
+"""Where files lie when neither the command line nor the configuration says so, and how they are written."""
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import edge
 from edge.config import Config
 
-__all__ = ["ledger_path", "model_path", "state_dir", "tuning_path"]
+__all__ = ["ledger_path", "model_path", "state_dir", "tuning_path", "write_whole"]
 
 SHIPPED_MODEL = "waste-mobilenetv2"
 
@@ -34,3 +36,18 @@ def model_path(config: Config) -> Path:
 def ledger_path(config: Config) -> Path:
     """File of the ledger to use."""
     return Path(config.ledger.path) if config.ledger.path is not None else state_dir() / "ledger.db"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that others see the old one or the new one, never a part; its folder is made. Raises: OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise

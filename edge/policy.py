@@ -7,7 +7,7 @@ uncertain is how much frames of one item differ, which the bundle's calibration 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.records import Decision, DecisionKind, Prediction
@@ -17,7 +17,9 @@ __all__ = ["LEAST_MASS", "FrameNoise", "VotePolicy", "decide", "route_masses"]
 ROUNDING = 1e-9
 """A share that is met exactly counts, though 0.56 * 25 is more than 14 in binary."""
 LEAST_MASS = 1e-6
-"""No frame is surer than this: one alone must not outvote all others."""
+"""No frame is surer than this."""
+MOST_SDS = 2.0
+"""Deviations beyond a limit that a frame counts for at most: two frames decide, and one against one is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,12 @@ class FrameNoise:
     alpha: float
     beta: float
 
-    def standing(self, excesses_sum: float, sd: float) -> int:
-        """Of the sum of a number of frames' excesses over a limit: 1 surely above, -1 surely below, 0 open."""
+    def standing(self, excesses: Iterable[float], sd: float) -> int:
+        """Of frames' excesses over a limit: 1 surely above it in the mean, -1 surely below, 0 open."""
         # The hypotheses lie one standard deviation above and below the limit: the log-likelihood ratio of frames with
-        # normal noise is then twice their excesses, counted in standard deviations.
-        ratio = 2.0 * excesses_sum / sd
+        # normal noise is then twice their excesses, counted in standard deviations. A frame with a hand's shadow is no
+        # noise of that kind: none counts for more than MOST_SDS, so that it is outweighed by the next one.
+        ratio = 2.0 * sum(min(max(excess / sd, -MOST_SDS), MOST_SDS) for excess in excesses)
         if ratio >= math.log((1.0 - self.beta) / self.alpha):
             return 1
         return -1 if ratio <= math.log(self.beta / (1.0 - self.alpha)) else 0
@@ -134,11 +137,11 @@ def _standing(votes: Sequence[Prediction], tally: "_Tally", policy: VotePolicy) 
     if noise is None:
         return 1
     limit = _log_odds(max(policy.min_confidence, (1.0 + policy.min_margin) / 2.0 if len(policy.bins) == 2 else 0.0))
-    confidence = noise.standing(tally.log_odds[tally.leader] - len(votes) * limit, noise.log_odds_sd)
+    log_odds = (_log_odds(masses[tally.leader]) - limit for masses in tally.masses)
+    confidence = noise.standing(log_odds, noise.log_odds_sd)
     if math.isinf(policy.min_energy) or math.isinf(tally.energy):
         return confidence
-    energy = noise.standing((tally.energy - policy.min_energy) * len(votes), noise.energy_sd)
-    return min(confidence, energy)
+    return min(confidence, noise.standing((vote.energy - policy.min_energy for vote in votes), noise.energy_sd))
 
 
 def _log_odds(mass: float) -> float:
@@ -152,7 +155,7 @@ class _Tally:
 
     counts: dict[str, int]
     sums: dict[str, float]
-    log_odds: dict[str, float]
+    masses: list[dict[str, float]]
     leader: str
     frames: int
     energy: float
@@ -161,15 +164,13 @@ class _Tally:
     def of(cls, votes: Sequence[Prediction], policy: VotePolicy) -> "_Tally":
         counts = dict.fromkeys(policy.bins, 0)
         sums = dict.fromkeys(policy.bins, 0.0)
-        log_odds = dict.fromkeys(policy.bins, 0.0)
-        for vote in votes:
-            masses = route_masses(vote, policy)
+        shares = [route_masses(vote, policy) for vote in votes]
+        for masses in shares:
             counts[max(masses, key=masses.__getitem__)] += 1
             for route, mass in masses.items():
                 sums[route] += mass
-                log_odds[route] += _log_odds(mass)
         leader = max(policy.bins, key=lambda route: (counts[route], sums[route]))
-        return cls(counts, sums, log_odds, leader, len(votes), sum(vote.energy for vote in votes) / len(votes))
+        return cls(counts, sums, shares, leader, len(votes), sum(vote.energy for vote in votes) / len(votes))
 
     @property
     def confidence(self) -> float:

@@ -15,8 +15,8 @@ __all__ = ["Classifier", "DropSensor", "Dull", "Gate", "Ledger", "Prepare", "Pre
 
 Dull = Callable[[Frame], bool]
 """True for a frame that nobody needs to see: it shows what the last one showed."""
-Prepare = Callable[[BgrImage], Prepared]
-"""Resizes and quantizes an image into a new array."""
+Prepare = Callable[[BgrImage, Prepared | None], Prepared]
+"""Resizes and quantizes an image into the array that is given, one that it returned before, or into a new one."""
 
 
 class Source(Protocol):
@@ -85,9 +85,11 @@ class Classifier(Protocol):
     @property
     def model(self) -> ModelId: ...
 
-    def prepare(self, image: BgrImage) -> Prepared:
+    def prepare(self, image: BgrImage, out: Prepared | None = None) -> Prepared:
         """The part of `classify` that comes before the inference; one other thread may do it ahead.
 
+        Args:
+            out: an array that this returned before, and that nobody needs any more; None: a new one is made.
         Raises: SourceError if the image is not (H, W, 3) uint8.
         """
         ...

@@ -154,8 +154,7 @@ def _filler(spec: InputSpec, *, keeps_bgr: bool) -> Callable[[BgrImage, npt.NDAr
     def fill(image: BgrImage, pixels: npt.NDArray[np.uint8]) -> None:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != _UINT8 or not image.size:
             check_image(image)
-        step = image.shape[0] // height
-        rows = image[step // 2 :: step] if step > 1 and is_thinned else image
+        rows = _thinned(image, height) if is_thinned else image
         if keeps_bgr:
             resize(rows, size, pixels, 0, 0, linear)
         else:

@@ -108,7 +108,7 @@ class Runtime:
                     if self._parts.source.is_exhausted and not self._machine.is_cycling:
                         break
                     self.turn()
-                    if self._machine.state is State.READY:
+                    if self._machine.may_pause:
                         collect(self._clock.now_s())
             self._step(ShutdownAsked("stopped"), self._clock.now_s())
             self._drain()

@@ -1,21 +1,23 @@
 """What a frame allocates, and how long the garbage collector pauses when it is let."""
 
 import gc
+import sys
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge.bench.loop import LoopRig
 from edge.bench.report import Figure
 
-__all__ = ["figures_of_pauses", "measure_allocations"]
+__all__ = ["collector_pause_ms", "measure_allocations", "pause_figure"]
 
 
 def measure_allocations(rig: LoopRig, plays: int) -> dict[str, Figure]:
-    """Memory that a turn holds at its peak above what it found, by tracemalloc, which sees NumPy's arrays too.
+    """What a turn takes and leaves behind.
 
-    tracemalloc makes everything several times slower: nothing is timed meanwhile. What the turn leaves behind is
-    counted over all plays, in blocks of Python's allocator, a frame.
+    What it holds at its peak above what it found is told by tracemalloc, which sees NumPy's arrays too, and which makes
+    everything several times slower: nothing is timed meanwhile. What it leaves is counted without it, in blocks of
+    Python's allocator over all turns of the plays; a leak of one object a frame would show as one.
     """
     peaks: dict[str, list[float]] = {"turn_idle": [], "turn_classified": []}
 
@@ -37,19 +39,33 @@ def measure_allocations(rig: LoopRig, plays: int) -> dict[str, Figure]:
     return {
         "idle_turn_kb": Figure.of("memory that a frame of the empty tray takes for its turn", "KB", peaks["turn_idle"]),
         "turn_kb": Figure.of("memory that a classified frame takes for its turn", "KB", peaks["turn_classified"]),
+        "blocks_kept": Figure.of(
+            "blocks of memory that a turn leaves behind", "blocks", [_blocks_kept(rig) for _ in range(plays)]
+        ),
     }
 
 
-def figures_of_pauses(times: int) -> dict[str, Figure]:
-    """How long one collection of what the loop makes takes, after start-up's objects were frozen; it is called only
-    while nothing is on the tray.
-    """
-    pauses_ms = []
-    for _ in range(times):
-        # As much as piles up before the loop asks for a collection.
-        piled = [[number] for number in range(2000)]
-        began_ns = time.perf_counter_ns()
-        gc.collect()
-        pauses_ms.append((time.perf_counter_ns() - began_ns) / 1e6)
-        piled.clear()
-    return {"collector_pause_ms": Figure.of("pause of the garbage collector, on an empty tray only", "ms", pauses_ms)}
+def _blocks_kept(rig: LoopRig) -> float:
+    turns = 0
+
+    def count(turn: Callable[[], str | None]) -> None:
+        nonlocal turns
+        turn()
+        turns += 1
+
+    before = sys.getallocatedblocks()
+    rig.watched(count, 1)
+    return (sys.getallocatedblocks() - before) / turns
+
+
+def collector_pause_ms() -> float:
+    """How long one collection of what has piled up takes, after start-up's objects were frozen."""
+    began_ns = time.perf_counter_ns()
+    gc.collect()
+    return (time.perf_counter_ns() - began_ns) / 1e6
+
+
+def pause_figure(pauses_ms: Sequence[float]) -> dict[str, Figure]:
+    """Of pauses after each round: the loop itself collects only while nothing is on the tray."""
+    title = "pause of the garbage collector after a round, on an empty tray only"
+    return {"collector_pause_ms": Figure.of(title, "ms", pauses_ms)}

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -24,7 +25,10 @@ class PlayedCamera:
         self._period_s = 1.0 / fps
         self._start_s = 0.0
         self._last = -1
+        self._skipped = 0
         self._own_ns = 0
+        self._is_going = threading.Event()
+        self._is_going.set()
         self._lock = threading.Lock()
         self.due_s: dict[int, float] = {}
         """When each picture was handed over, by its number, in seconds of the performance counter; the newest ones."""
@@ -35,12 +39,29 @@ class PlayedCamera:
         with self._lock:
             return self._own_ns / 1e9
 
+    @property
+    def skipped(self) -> int:
+        """Pictures that nobody fetched in time: whoever grabs was late."""
+        return self._skipped
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Within it no picture comes; what would have come meanwhile is not skipped."""
+        self._is_going.clear()
+        began_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._start_s += time.perf_counter() - began_s
+            self._is_going.set()
+
     def open(self) -> None:
         self._start_s = time.perf_counter()
 
     def grab(self, out: BgrImage | None = None) -> BgrImage:
         """The next picture that is due; see `live.Camera`."""
         began_ns = time.thread_time_ns()
+        self._is_going.wait()
         number = max(self._last + 1, int((time.perf_counter() - self._start_s) / self._period_s))
         wait_s = self._start_s + number * self._period_s - time.perf_counter()
         if wait_s > 0:
@@ -50,6 +71,7 @@ class PlayedCamera:
             out = image.copy()
         else:
             np.copyto(out, image)
+        self._skipped += number - self._last - 1
         self._last = number
         self.due_s[number] = time.perf_counter()
         self.due_s.pop(number - 1000, None)

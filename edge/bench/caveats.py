@@ -4,7 +4,7 @@ from edge.bench.report import MachineFacts, Report
 
 __all__ = ["caveats", "differs_in_frames", "needs_frames"]
 
-_WITHOUT_FRAMES = ("start_", "cold_", "import_", "memory_", "bare_invoke_")
+_WITHOUT_FRAMES = ("start_", "cold_", "memory_", "bare_invoke_")
 _SIZES = frozenset({"MB", "KB", "blocks"})
 """Figures whose names begin so, or that are sizes, are not of the pictures: any set of frames gives the same work."""
 _STATE = {

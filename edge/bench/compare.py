@@ -1,5 +1,6 @@
 """Reports beside the first of them: what the noise allows to be said, and what it does not."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -75,12 +76,12 @@ def compare(reports: Sequence[Report], names: Sequence[str]) -> Comparison:
     """Every report beside the first one.
 
     Args:
-        names: one a report, for people.
+        names: one a report, for people; of equal ones the later get a number.
     Raises: ValueError with fewer than two reports, or another number of names.
     """
     if len(reports) < 2 or len(reports) != len(names):
         raise ValueError(f"{len(reports)} reports and {len(names)} names, expected two or more of each")
-    first = reports[0]
+    first, names = reports[0], _told_apart(names)
     refusals = [_refusal(first, names[0], other, name) for other, name in zip(reports[1:], names[1:], strict=True)]
     untested: list[dict[str, FigureDifference]] = []
     tested: list[_Tested] = []
@@ -105,6 +106,15 @@ def compare(reports: Sequence[Report], names: Sequence[str]) -> Comparison:
             for place, other in enumerate(reports[1:])
         ),
     )
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """The names, each of which stands there once: the second `pi4` is `pi4 (2)`."""
+    found: list[str] = []
+    for name in names:
+        numbered = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
+        found.append(next(each for each in numbered if each not in found))
+    return found
 
 
 def _refusal(first: Report, first_name: str, other: Report, name: str) -> str | None:

@@ -43,6 +43,8 @@ class LoopRig:
             self._runtime.turn()
             return self._log.kind
 
+        # What is slowed down by whoever watches belongs to no round that was measured.
+        self._log.round = LoopRound()
         until = self._recording.index + times * self._recording.length
         while self._recording.index < until:
             self._recording.capture()

@@ -1,23 +1,24 @@
-"""Threads x bundles x runtimes x frame sizes: each cell is this program's own classifier in a process of its own."""
+"""Threads x bundles x runtimes x frame sizes: each cell is this program's own classifier in a process of its own.
+
+Beside the cells stand their yardsticks: the bare inference of the same bundle, threads and runtime, in the same turns.
+"""
 
 import importlib.util
 import itertools
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from edge.bench.against import package_folder, speed_figures
+from edge.bench.against import Entry, package_folder, ratio_figure, speed_figures, take_turns
 from edge.bench.frames import still_frames
-from edge.bench.peers.registry import EDGE_SORTER, LITERT_RUNTIME, TFLITE_RUNTIME, Peer, open_worker
+from edge.bench.peers.registry import BARE_INVOKE, EDGE_SORTER, LITERT_RUNTIME, TFLITE_RUNTIME, Peer
 from edge.bench.report import Contender
-from edge.bench.workers import Round, interleave
 from edge.bundle import Bundle, load_bundle
 from edge.classify.interpreters import RuntimeName
-from edge.errors import SorterError
 
 __all__ = ["measure_matrix"]
 
@@ -43,9 +44,18 @@ class _Cell(NamedTuple):
 
     @property
     def title(self) -> str:
+        return f"{self._inference}, frames of {self.settings['frame_px']}"
+
+    @property
+    def yardstick(self) -> str:
+        """What its bare inference is called: cells of the same bundle, runtime and threads share it."""
+        return f"bare inference of {self._inference} ({self.bundle.id.sha256[:8]})"
+
+    @property
+    def _inference(self) -> str:
         named = self.settings
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{named['bundle']}, {self.runtime}, {threads}, frames of {named['frame_px']}"
+        return f"{named['bundle']}, {self.runtime}, {threads}"
 
 
 def measure_matrix(
@@ -57,7 +67,7 @@ def measure_matrix(
     frames_a_round: int,
     progress: Callable[[str], None],
 ) -> tuple[Contender, ...]:
-    """Measure every combination, up to twelve in turns with each other.
+    """Measure every combination, up to twelve processes in turns with each other.
 
     Args:
         bundles: their folders.
@@ -65,7 +75,8 @@ def measure_matrix(
         runtimes: one that this process lacks, and tflite-runtime always, gets an environment of its own on demand.
         sizes_px: width and height of the frames.
         progress: told in a few words what is being done.
-    Returns: one contender a cell, bundles outermost and sizes innermost; one that could not be measured says why.
+    Returns: one contender a cell, bundles outermost and sizes innermost; one that could not be measured, or whose
+        yardstick was not steady, says why in `missing` and has no figures.
     Raises: BundleError.
     """
     loaded = [load_bundle(folder.resolve()) for folder in bundles]
@@ -74,17 +85,26 @@ def measure_matrix(
         for bundle, runtime, count, size_px in itertools.product(loaded, runtimes, threads, sizes_px)
     ]
     contenders: list[Contender] = []
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        package = stack.enter_context(package_folder())
+    with tempfile.TemporaryDirectory() as folder, package_folder() as package:
         frames: dict[tuple[int, int], Path] = {}
         for width_px, height_px in dict.fromkeys(sizes_px):
-            frames[width_px, height_px] = folder / f"{width_px}x{height_px}.npy"
+            frames[width_px, height_px] = Path(folder) / f"{width_px}x{height_px}.npy"
             np.save(frames[width_px, height_px], still_frames(width_px, height_px))
-        for first in range(0, len(cells), ALIVE):
-            part = cells[first : first + ALIVE]
+        for part in _parts(cells):
             contenders += _measure_part(part, frames, package, rounds, frames_a_round, progress)
     return tuple(contenders)
+
+
+def _parts(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
+    """Cells in their order, as many at a time as may be alive with their yardsticks."""
+    part: list[_Cell] = []
+    for cell in cells:
+        if part and len(part) + 1 + len({each.yardstick for each in [*part, cell]}) > ALIVE:
+            yield part
+            part = []
+        part.append(cell)
+    if part:
+        yield part
 
 
 def _measure_part(
@@ -95,48 +115,36 @@ def _measure_part(
     frames_a_round: int,
     progress: Callable[[str], None],
 ) -> list[Contender]:
-    missing: dict[str, str] = {}
-    facts: dict[str, dict[str, str]] = {}
-    start_s: dict[str, float | None] = {}
-    found: dict[str, list[Round]] = {}
-    with ExitStack() as stack:
-        workers = []
-        for number, cell in enumerate(cells):
-            progress(f"sets up {cell.title}")
-            argument = {
-                "frames": str(frames[cell.size_px]),
-                "model": str(cell.bundle.folder),
-                "threads": cell.threads,
-                "runtime": cell.runtime,
-            }
-            try:
-                worker = stack.enter_context(open_worker(_peer(cell.runtime), argument, package, name=str(number)))
-            except SorterError as exc:
-                missing[str(number)] = str(exc)
-                continue
-            workers.append(worker)
-            facts[worker.name], start_s[worker.name] = worker.facts, worker.start_s
-        found = interleave(
-            workers,
-            rounds,
-            frames_a_round,
-            on_round=lambda number: progress(f"round {number} of {rounds}, {len(workers)} combinations"),
-            on_failure=lambda worker, exc: missing.update({worker.name: str(exc)}),
-        )
-    return [
-        Contender(
-            title=cell.title,
-            settings={**facts.get(name, {}), **cell.settings},
-            figures=speed_figures(found[name], start_s[name]) if name in found else {},
-            missing=missing.get(name),
-        )
-        for name, cell in ((str(number), cell) for number, cell in enumerate(cells))
-    ]
+    entries: dict[str, Entry] = {}
+    for number, cell in enumerate(cells):
+        argument = {
+            "frames": str(frames[cell.size_px]),
+            "model": str(cell.bundle.folder),
+            "threads": cell.threads,
+            "runtime": cell.runtime,
+        }
+        yardstick = Entry(_in_runtime(BARE_INVOKE, cell.runtime), argument, cell.yardstick)
+        entries.setdefault(cell.yardstick, yardstick)
+        entries[f"cell {number}"] = Entry(_in_runtime(EDGE_SORTER, cell.runtime), argument, cell.title)
+    turns = take_turns(entries, package, rounds, frames_a_round, progress)
+    contenders = []
+    for number, cell in enumerate(cells):
+        name = f"cell {number}"
+        why = turns.why_not(name, cell.yardstick)
+        figures = {}
+        if why is None:
+            bare = turns.rounds[cell.yardstick]
+            figures["label_ratio"] = ratio_figure(turns.rounds[name], bare, "of the same model, runtime and threads")
+            figures |= speed_figures(turns.rounds[name], turns.start_s[name])
+        settings = {**turns.settings.get(name, {}), **cell.settings}
+        contenders.append(Contender(title=cell.title, settings=settings, figures=figures, missing=why))
+    return contenders
 
 
-def _peer(runtime: RuntimeName) -> Peer:
+def _in_runtime(peer: Peer, runtime: RuntimeName) -> Peer:
+    """The same program in an environment that has the runtime: this one, where it has."""
     if runtime == "tflite_runtime":
-        return Peer("tflite_runtime", "", EDGE_SORTER.script, "tflite-runtime", TFLITE_RUNTIME)
+        return replace(peer, library="tflite-runtime", requirements=TFLITE_RUNTIME)
     if importlib.util.find_spec("ai_edge_litert") is not None:
-        return EDGE_SORTER
-    return Peer("litert", "", EDGE_SORTER.script, "litert", LITERT_RUNTIME)
+        return peer
+    return replace(peer, library="litert", requirements=LITERT_RUNTIME)

@@ -19,7 +19,7 @@ _MOST_ROUNDS = 30
 _COVERS = {
     "capture": "how old a frame is when the loop has it; the camera runs in a thread of its own",
     "presence": "is something on the tray, and is it at rest: of every frame",
-    "preprocess": "the frame is resized, cropped and quantized into the model's input",
+    "preprocess": "the frame is resized and quantized into the model's input",
     "invoke": "the interpreter's invoke() within the classifier",
     "name": "probabilities and energy are computed from the raw output",
     "overhead": "all of the classifier but the inference in it",
@@ -29,7 +29,7 @@ _COVERS = {
     "turn_idle": "one turn of the loop that saw the empty tray, all of it",
     "frame_to_label": "from a frame in memory to its label",
     "rest_to_decision": "from the first frame that shows the item at rest to the decision; it waits for further frames",
-    "decision_to_pin": "from the decision to the first command on the pins",
+    "decision_to_pin": "from the last frame's label to the first command on the pins, the decision itself included",
 }
 
 

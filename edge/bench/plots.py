@@ -38,31 +38,20 @@ SHADES = {
 """Kinds of trouble that a soak's plots are shaded with, the gravest last."""
 _FLAGS = {
     "limited": ("is_soft_limited",),
-    "undervolted": ("is_undervolted", "undervolted"),
-    "throttled": ("is_throttled", "is_capped", "throttled"),
+    "undervolted": ("is_undervolted",),
+    "throttled": ("is_throttled", "is_capped"),
 }
 _LEAST_SPAN = 0.02
 """A soak's axis spans at least this share of its values, or a course that is level would look steep."""
-_NOW = 0xF
 _SUFFIXES = {
     "c": ("°C", 1.0),
     "mhz": ("MHz", 1.0),
     "mb": ("MB", 1.0),
-    "kb": ("kB", 1.0),
     "us": ("µs", 1.0),
-    "ms": ("ms", 1.0),
-    "s": ("s", 1.0),
     "w": ("W", 1.0),
-    "mw": ("mW", 1.0),
-    "j": ("J", 1.0),
-    "v": ("V", 1.0),
-    "a": ("A", 1.0),
-    "rpm": ("rpm", 1.0),
-    "percent": ("%", 1.0),
     "share": ("%", 100.0),
-    "ratio": ("×", 1.0),
-    "fps": ("frames/s", 1.0),
 }
+"""Units at the end of a column's name, as the gauges and the soak's steps give them."""
 
 
 def stage_plots(stage: Stage) -> list[Html]:
@@ -152,7 +141,7 @@ def soak_plots(soak: Soak) -> list[Html]:
     ]
     found = []
     for name, values in soak.columns.items():
-        if _is_flag(name):
+        if name.startswith("is_"):
             continue
         title, unit, scale = column_title(name)
         runs = _runs(times, [None if value is None else value * scale for value in values])
@@ -245,12 +234,12 @@ def marked(soak: Soak, kind: str) -> list[tuple[float, float]]:
     """Begin and end, in seconds, of each time in which a flag was set.
 
     Args:
-        kind: of `SHADES`. A column holds a flag, or the firmware's bits, of which the lowest four are of now.
+        kind: of `SHADES`.
     """
     found: list[tuple[float, float]] = []
     for name in _FLAGS[kind]:
         for place, value in enumerate(soak.columns.get(name, ())[: len(soak.t_s)]):
-            if value and int(value) & _NOW:
+            if value:
                 found.append((soak.t_s[place], soak.t_s[min(place + 1, len(soak.t_s) - 1)]))
     merged: list[tuple[float, float]] = []
     for start, end in sorted(found):
@@ -264,10 +253,6 @@ def marked(soak: Soak, kind: str) -> list[tuple[float, float]]:
 def has_flags(soak: Soak) -> bool:
     """True if the machine told whether it was throttled."""
     return any(name in soak.columns for name in _FLAGS["throttled"])
-
-
-def _is_flag(name: str) -> bool:
-    return name.startswith(("is_", "has_")) or any(name in names for names in _FLAGS.values())
 
 
 def _runs(times: Sequence[float], values: Sequence[float | None]) -> list[list[tuple[float, float]]]:

@@ -16,6 +16,7 @@ from edge.bench.facts import Gauges, Reading
 from edge.bench.report import SERIES_POINTS, Soak
 from edge.bench.soak_remarks import FLAGS, LEAST_POINTS, remarks_of
 from edge.bench.stats import slope
+from edge.errors import SorterError
 
 __all__ = ["soak"]
 
@@ -24,8 +25,6 @@ MOST_SAMPLES = 512
 """Of what `step` returns between two points; of more, every second, fourth, … is kept."""
 LEAST_SPAN_S = 600.0
 """A shorter run says nothing of an hour."""
-PAUSE_S = 0.2
-"""Longest sleep at a time, so that a request to stop is seen."""
 
 
 def soak(
@@ -34,47 +33,41 @@ def soak(
     every_s: float,
     gauges: Gauges,
     *,
-    pause_s: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-    should_stop: Callable[[], bool] = lambda: False,
 ) -> Soak:
-    """Repeat `step` for so long, and note what it returns and what the gauges say.
+    """Repeat `step` for so long, without a rest, and note what it returns and what the gauges say.
 
-    It ends early, with what it has, when `should_stop` says so or at SIGINT: at the first one once the step is done,
-    at the second one at once.
+    It ends early, with what it has, at SIGINT: at the first one once the step is done, at the second one at once. So
+    it does when a step fails with a `SorterError`, which becomes a remark.
 
     Args:
         step: a bit of the real work; figures by name, each with its unit in the name, such as `label_us`.
         every_s: time between two points; a step that takes longer makes it longer.
-        pause_s: rest between two steps; none heats the machine most.
-        clock, sleep: monotonic seconds, and a way to wait.
+        clock: monotonic seconds.
     Returns: points that hold the median of what the steps returned since the point before; slopes from eight points
         and ten minutes on.
-    Raises: ValueError if a time is not above zero; whatever `step` raises.
+    Raises: ValueError if a time is not above zero; whatever else `step` raises.
     """
-    if duration_s <= 0 or every_s <= 0 or pause_s < 0:
-        raise ValueError(f"duration {duration_s} s, every {every_s} s, pause {pause_s} s: expected more than zero")
+    if duration_s <= 0 or every_s <= 0:
+        raise ValueError(f"duration {duration_s} s, every {every_s} s: expected more than zero")
     notes = _Notes(gauges.read())
     start_s = noted_s = clock()
+    failure: SorterError | None = None
     with _interrupts() as is_interrupted:
-
-        def is_over() -> bool:
-            return is_interrupted() or should_stop() or clock() - start_s >= duration_s
-
         try:
-            while not is_over():
+            while not is_interrupted() and clock() - start_s < duration_s:
                 notes.add(step())
                 if clock() - noted_s >= every_s:
                     noted_s = clock()
                     notes.close_point(noted_s - start_s, gauges.read())
-                _rest(pause_s, clock, sleep, is_over)
         except KeyboardInterrupt:
             pass
+        except SorterError as exc:
+            failure = exc
     lasted_s = clock() - start_s
     if notes.is_pending:
         notes.close_point(lasted_s, gauges.read())
-    return notes.finish(lasted_s, duration_s, gauges.power_meter)
+    return notes.finish(lasted_s, duration_s, gauges.power_meter, failure)
 
 
 class _Samples:
@@ -166,7 +159,7 @@ class _Notes:
         if len(self._points) > MOST_POINTS:
             self._thin()
 
-    def finish(self, lasted_s: float, wanted_s: float, meter: str | None) -> Soak:
+    def finish(self, lasted_s: float, wanted_s: float, meter: str | None, failure: SorterError | None) -> Soak:
         names = dict.fromkeys(name for point in self._points for name in point.names())
         columns = {name: tuple(_rounded(point.value(name)) for point in self._points) for name in names}
         t_s = tuple(round(point.t_s, 3) for point in self._points)
@@ -179,7 +172,7 @@ class _Notes:
                 for name, column in columns.items()
                 if (found := _slope_per_hour(name, t_s, column)) is not None
             },
-            remarks=remarks_of(t_s, columns, self.first, self._governors, lasted_s, wanted_s, meter),
+            remarks=remarks_of(t_s, columns, self.first, self._governors, lasted_s, wanted_s, meter, failure),
         )
 
     def _thin(self) -> None:
@@ -224,14 +217,6 @@ def _slope_per_hour(name: str, t_s: tuple[float, ...], column: tuple[float | Non
     if len(told) < LEAST_POINTS or told[-1][0] - told[0][0] < LEAST_SPAN_S / 3600.0:
         return None
     return float(f"{slope([t for t, _ in told], [value for _, value in told]):.4g}")
-
-
-def _rest(
-    pause_s: float, clock: Callable[[], float], sleep: Callable[[float], None], is_over: Callable[[], bool]
-) -> None:
-    until_s = clock() + pause_s
-    while pause_s > 0 and (remaining_s := until_s - clock()) > 0 and not is_over():
-        sleep(min(remaining_s, PAUSE_S))
 
 
 @contextmanager

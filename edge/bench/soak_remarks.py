@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from edge.bench.facts import Reading, describe_throttled
 from edge.bench.stats import slope
+from edge.errors import SorterError
 
 __all__ = ["FLAGS", "LEAST_POINTS", "remarks_of"]
 
@@ -15,7 +16,6 @@ FLAGS = ("is_undervolted", "is_capped", "is_throttled", "is_soft_limited")
 TITLES = {
     "label_us": "frame to label",
     "invoke_us": "bare inference",
-    "wall_us": "frame to label by the clock",
 }
 LEAST_POINTS = 8
 """Fewer tell nothing of a trend."""
@@ -33,6 +33,7 @@ def remarks_of(
     lasted_s: float,
     wanted_s: float,
     meter: str | None,
+    failure: SorterError | None,
 ) -> tuple[str, ...]:
     """Sentences about a soak, the gravest first.
 
@@ -42,10 +43,11 @@ def remarks_of(
         governors: when there was which, in order.
         lasted_s, wanted_s: how long it took, and how long it should have.
         meter: see `Gauges.power_meter`.
+        failure: what ended it, if it was an error.
     """
     remarks = _Remarks(t_s, columns)
     return (
-        *remarks.early_end(lasted_s, wanted_s),
+        *remarks.end(lasted_s, wanted_s, failure),
         *remarks.spell("is_undervolted", "undervoltage occurred"),
         *remarks.spell("is_throttled", "throttled"),
         *remarks.spell("is_capped", "frequency capped"),
@@ -65,8 +67,10 @@ class _Remarks:
         self._t_s = t_s
         self._columns = columns
 
-    def early_end(self, lasted_s: float, wanted_s: float) -> Iterator[str]:
-        if lasted_s < wanted_s:
+    def end(self, lasted_s: float, wanted_s: float, failure: SorterError | None) -> Iterator[str]:
+        if failure is not None:
+            yield f"ended after {_span(lasted_s)}: {failure}"
+        elif lasted_s < wanted_s:
             yield f"ended early, after {_span(lasted_s)} of {_span(wanted_s)}"
         if len(self._t_s) < LEAST_POINTS:
             yield f"only {len(self._t_s)} points: too few to speak of a trend"

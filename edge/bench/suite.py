@@ -14,7 +14,7 @@ import numpy.typing as npt
 import edge
 from edge.app import open_classifier
 from edge.bench import label, live, loop, process
-from edge.bench.allocations import figures_of_pauses, measure_allocations
+from edge.bench.allocations import collector_pause_ms, measure_allocations, pause_figure
 from edge.bench.facts import machine_facts
 from edge.bench.frames import describe, play_frames, still_frames
 from edge.bench.report import Figure, ModelFacts, Noise, Report
@@ -29,6 +29,8 @@ from edge.records import Frame
 __all__ = ["FULL", "QUICK", "Plan", "measure", "noise_of", "soak_step"]
 
 SOAK_FRAMES = 10
+CODE = ("edge", "models", "config", "pyproject.toml", "constraints.txt")
+"""What decides about a figure; a change elsewhere leaves the commit what it is."""
 QUIET, FAIR = 0.05, 0.15
 """Largest spread of the bare inference, or share of its time that was stolen, for the verdict."""
 
@@ -50,7 +52,7 @@ class Plan:
     rounds: int = 9
     frames: int = 60
     plays: int = 15
-    items: int = 6
+    items: int = 9
     idle_s: int = 9
     throughput_frames: int = 100
     starts: int = 9
@@ -96,15 +98,15 @@ def measure(
     figures = {
         **label.figures_of(labels),
         **live.figures_of(found, fps),
+        **live.pins_figure([*(one.samples["decision_to_pin"] for one in loops), found.samples["decision_to_pin"]]),
         **loop.figures_of(loops, bare_us),
         **kept,
-        **figures_of_pauses(plan.rounds),
         **label.measure_warm_up(classifier.runtime, bundle.model, config.model.threads or 1, plan.rounds),
     }
     if has_processes:
         progress("starts whole processes")
         figures |= process.figures_of(
-            process.measure_process(bundle.folder, stills[0], classifier.runtime, plan.starts)
+            process.measure_process(config, bundle.folder, stills[0], classifier.runtime, plan.starts)
         )
     classifier.close()
     return Report(
@@ -139,6 +141,7 @@ def _in_turns(
     """Labels, bare inferences and whole turns, round after round; then what a turn allocates."""
     labels: list[label.LabelRound] = []
     loops: list[LoopRound] = []
+    pauses_ms: list[float] = []
     with loop.open_loop(config, bundle, classifier, frames) as rig:
         label.measure_label(classifier, stills, plan.frames)
         rig.play(1)
@@ -148,8 +151,9 @@ def _in_turns(
                 progress(f"round {number} of {plan.rounds}")
                 labels.append(label.measure_label(classifier, stills, plan.frames))
                 loops.append(rig.play(plan.plays))
+                pauses_ms.append(collector_pause_ms())
         progress("counts what a frame allocates")
-        kept = measure_allocations(rig, 2)
+        kept = measure_allocations(rig, 2) | pause_figure(pauses_ms)
     return labels, loops, kept
 
 
@@ -207,7 +211,10 @@ def _commit() -> str | None:
     with suppress(OSError, subprocess.SubprocessError):
         called = [
             subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=5)
-            for arguments in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+            for arguments in (
+                ["rev-parse", "--short=12", "HEAD"],
+                ["status", "--porcelain", "--untracked-files=no", "--", *CODE],
+            )
         ]
         return called[0].stdout.strip() + ("+" if called[1].stdout.strip() else "")
     return None

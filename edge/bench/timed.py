@@ -28,6 +28,7 @@ TITLES = {
     "presence": "presence: thumbnail and look, every frame",
     "decide": "decide: vote, policy and state machine",
     "gate_command": "gate command: from the decision to the first command on the pins",
+    "decision_to_pin": "last label -> decision -> first command on the pins",
     "turn_classified": "whole turn of a classified frame",
     "turn_idle": "whole turn of a frame of the empty tray",
 }
@@ -69,9 +70,9 @@ def open_runtime(
         gate = TimedGate(stack.enter_context(open_gate(config)), log)
         presence = TimedPresence(LocalContrastDetector(config.presence), log)
         parts = Parts(source, presence, TimedClassifier(classifier, log), gate, None, ledger)
-        rules = Rules(
-            config.settle, config.rearm, config.drop_sensor, config.vote.deadline_s, vote_policy(config, bundle)
-        )
+        # Nothing falls here: a sensor that the configuration names would wait in vain.
+        drop = config.drop_sensor.model_copy(update={"kind": "none"})
+        rules = Rules(config.settle, config.rearm, drop, config.vote.deadline_s, vote_policy(config, bundle))
         model = {"name": bundle.id.name, "version": bundle.id.version, "sha256": bundle.id.sha256}
         yield Runtime(parts, rules, {"model": model, "source": "bench"}, [log])
 
@@ -108,9 +109,13 @@ class Log:
 
     def command(self) -> None:
         """The gate has sent its first command."""
-        if self._routed is not None:
-            self.round.samples["gate_command"].add(self._routed, now())
-            self._routed = None
+        if self._routed is None:
+            return
+        commanded = now()
+        self.round.samples["gate_command"].add(self._routed, commanded)
+        if self._labelled is not None:
+            self.round.samples["decision_to_pin"].add(self._labelled, commanded)
+        self._routed = None
 
     @property
     def kind(self) -> str | None:

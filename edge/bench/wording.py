@@ -230,7 +230,7 @@ def is_way(name: str) -> bool:
 
 def is_start(name: str) -> bool:
     """True for the figures of a start from cold."""
-    return name.startswith(("start_", "cold_", "import_"))
+    return name.startswith(("start_", "cold_"))
 
 
 def stage_value(stage: Stage) -> Distribution:

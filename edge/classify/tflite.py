@@ -80,11 +80,10 @@ class TfliteClassifier:
         values: list[int] = self._output()[0].tolist()
         return values
 
-    def prepare(self, image: BgrImage) -> Prepared:
+    def prepare(self, image: BgrImage, out: Prepared | None = None) -> Prepared:
         """See `ports.Classifier`."""
-        return self._prepare_ahead(
-            image, np.empty(self._bundle.manifest.input.shape, self._bundle.manifest.input.dtype)
-        )
+        source = self._bundle.manifest.input
+        return self._prepare_ahead(image, np.empty(source.shape, source.dtype) if out is None else out)
 
     def classify(self, image: BgrImage, t_s: float = 0.0, prepared: Prepared | None = None) -> Prediction:
         """Classify one (H, W, 3) uint8 BGR image of any size; see `ports.Classifier`."""

@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.classify.interpreters import Interpreter, RuntimeName, open_interpreter
+from edge.paths import write_whole
 
 __all__ = ["DEFAULT", "Tuning", "held_on", "measure", "recall", "remember", "usable_cores"]
 
@@ -27,7 +27,10 @@ CLOSE_SHARE = 0.10
 """A number of threads that is slower by no more than this is taken before a larger one."""
 HELD_GAIN = 0.03
 """What holding the thread on one core must gain."""
-PASSES, ROUNDS, INVOKES = 2, 4, 3
+LEAST_PAIRS = 3
+PASSES, ROUNDS = 2, 12
+BUDGET_S = 3.0
+"""Trying ends then, with what is known: a slow machine must sort within a minute of power's return."""
 _PACKAGES: dict[RuntimeName, str] = {"litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
 
@@ -38,7 +41,7 @@ class Tuning:
     Attributes:
         threads: of the interpreter.
         core: that the main thread stays on while it sorts; None leaves it to the system.
-        wall_us: what was measured, median of the rounds, by candidate (`2`, or `2 on core 3`).
+        wall_us: what was measured: median of the rounds, by number of threads.
     """
 
     threads: int
@@ -51,17 +54,16 @@ DEFAULT = Tuning(1, None, {})
 
 def usable_cores() -> list[int]:
     """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    return sorted(os.sched_getaffinity(0))
 
 
 def measure(
     runtime: RuntimeName, model: bytes, cores: Sequence[int], clock: Callable[[], float] = time.perf_counter
 ) -> Tuning:
-    """Try 1 to 4 threads, no more than there are cores, in turns; some tenths of a second on a laptop.
+    """Try 1 to 4 threads, no more than there are cores, in turns; some tenths of a second on a laptop, 3 s at most.
 
-    One interpreter is open at a time, so that the memory's peak is that of one.
+    One interpreter is open at a time, so that the memory's peak is that of one. What could not be tried in time is not
+    taken.
 
     Args:
         cores: that may be used.
@@ -71,48 +73,56 @@ def measure(
     candidates = list(range(1, min(MOST_THREADS, len(cores)) + 1))
     if len(candidates) == 1:
         return DEFAULT
-    found: dict[int, list[float]] = {threads: [] for threads in candidates}
+    until_s = clock() + BUDGET_S
+    found: dict[int, list[float]] = {}
     for number in range(PASSES):
         for threads in candidates if number % 2 == 0 else reversed(candidates):
-            interpreter = open_interpreter(runtime, model, threads)
-            interpreter.invoke()
-            found[threads] += [_round_us(interpreter, clock) for _ in range(ROUNDS)]
-    medians = {threads: statistics.median(rounds) for threads, rounds in found.items()}
+            if clock() < until_s:
+                found.setdefault(threads, []).extend(_try(runtime, model, threads, until_s, clock))
+    medians = {threads: statistics.median(rounds) for threads, rounds in found.items() if rounds}
+    if not medians:
+        return DEFAULT
     limit_us = min(medians.values()) * (1 + CLOSE_SHARE)
     threads = min(threads for threads, wall_us in medians.items() if wall_us <= limit_us)
-    free_us, held_us = _held(open_interpreter(runtime, model, threads), cores[-1], clock)
     wall_us = {str(number): round(median, 1) for number, median in medians.items()}
-    wall_us[f"{threads} on core {cores[-1]}"] = round(held_us, 1)
-    return Tuning(threads, cores[-1] if held_us < free_us * (1 - HELD_GAIN) else None, wall_us)
+    gains = _gains_of_holding(runtime, model, threads, cores[-1], until_s, clock)
+    # In both halves: a gain of a few rounds may be chance, and the choice is kept for good.
+    is_held = len(gains) >= 2 * LEAST_PAIRS and all(
+        statistics.median(half) > HELD_GAIN for half in (gains[: len(gains) // 2], gains[len(gains) // 2 :])
+    )
+    return Tuning(threads, cores[-1] if is_held else None, wall_us)
+
+
+def _try(runtime: RuntimeName, model: bytes, threads: int, until_s: float, clock: Callable[[], float]) -> list[float]:
+    """Microseconds of inferences; the first one, which touches the memory, is not counted."""
+    interpreter = open_interpreter(runtime, model, threads)
+    interpreter.invoke()
+    rounds: list[float] = []
+    while len(rounds) < ROUNDS and clock() < until_s:
+        rounds.append(_invoke_us(interpreter, clock))
+    return rounds
 
 
 def recall(path: Path, runtime: RuntimeName, model_sha256: str) -> Tuning | None:
-    """What was remembered for this machine, library and model; None if nothing was, or it cannot be read."""
+    """What was remembered for this machine, library and model; None if nothing was, or it cannot be."""
     try:
         found = _read(path)[_key(runtime, model_sha256)]
-        tuning = Tuning(int(found["threads"]), found["core"], dict(found["wall_us"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        threads, core, wall_us = found["threads"], found["core"], dict(found["wall_us"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return tuning if 1 <= tuning.threads <= MOST_THREADS else None
+    if threads not in range(1, MOST_THREADS + 1) or (core is not None and core not in usable_cores()):
+        return None
+    return Tuning(int(threads), core if core is None else int(core), wall_us)
 
 
 def remember(path: Path, runtime: RuntimeName, model_sha256: str, tuning: Tuning) -> None:
     """Keep it beside what is known of other models, whole or not at all. Raises: OSError."""
     try:
         known = _read(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         known = {}
     known[_key(runtime, model_sha256)] = asdict(tuning)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(known, indent=1) + "\n")
-        os.replace(partial, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(partial)
-        raise
+    write_whole(path, json.dumps(known, indent=1) + "\n")
 
 
 @contextmanager
@@ -121,7 +131,7 @@ def held_on(core: int | None) -> Iterator[None]:
 
     A core that is not there any more is no error: the thread is then left free.
     """
-    if core is None or not hasattr(os, "sched_setaffinity"):
+    if core is None:
         yield
         return
     before = os.sched_getaffinity(0)
@@ -130,25 +140,30 @@ def held_on(core: int | None) -> Iterator[None]:
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        # A core that went away meanwhile is no reason to fail at the end of a run.
+        with suppress(OSError):
+            os.sched_setaffinity(0, before)
 
 
-def _round_us(interpreter: Interpreter, clock: Callable[[], float]) -> float:
+def _invoke_us(interpreter: Interpreter, clock: Callable[[], float]) -> float:
     start_s = clock()
-    for _ in range(INVOKES):
-        interpreter.invoke()
-    return (clock() - start_s) / INVOKES * 1e6
-
-
-def _held(interpreter: Interpreter, core: int, clock: Callable[[], float]) -> tuple[float, float]:
-    """Microseconds of an inference with a free thread, and with one that is held, in turns."""
     interpreter.invoke()
-    free, held = [], []
-    for _ in range(PASSES * ROUNDS):
-        free.append(_round_us(interpreter, clock))
+    return (clock() - start_s) * 1e6
+
+
+def _gains_of_holding(
+    runtime: RuntimeName, model: bytes, threads: int, core: int, until_s: float, clock: Callable[[], float]
+) -> list[float]:
+    """Share of an inference's time that a thread that stays on a core saves, of pairs in turns."""
+    interpreter = open_interpreter(runtime, model, threads)
+    interpreter.invoke()
+    gains: list[float] = []
+    while len(gains) < ROUNDS and clock() < until_s:
+        free_us = _invoke_us(interpreter, clock)
         with held_on(core):
-            held.append(_round_us(interpreter, clock))
-    return statistics.median(free), statistics.median(held)
+            interpreter.invoke()  # to move there takes time of its own
+            gains.append(1.0 - _invoke_us(interpreter, clock) / free_us)
+    return gains
 
 
 def _read(path: Path) -> dict[str, Any]:

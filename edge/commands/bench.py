@@ -35,7 +35,10 @@ def measure(
     ] = None,
     quick: QuickOption = False,
     fps: Annotated[float, typer.Option(min=1, max=240, help="Frames a second of the camera in real time.")] = 30.0,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of one inference.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Threads of one inference; those of the configuration unless given, or one."),
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(help="peers: also measure what one would take instead; or some of them by name, with commas."),
@@ -131,7 +134,7 @@ def record(records: RecordsOption = RECORDS, config: ConfigOption = None, model:
 
 @app.command()
 def check(records: RecordsOption = RECORDS, config: ConfigOption = None, model: ModelOption = None) -> None:
-    """Measure; exit 1 if a ratio is worse than the last one recorded by more than the noise."""
+    """Measure; exit 1 if a ratio is worse than recorded by more than the noise, 2 if that cannot be told."""
     from edge.commands.bench_run import check_ratios
 
     check_ratios(records, config, model)

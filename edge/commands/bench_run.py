@@ -11,10 +11,12 @@ from typing import Any, cast, get_args
 from edge.bench import gate
 from edge.bench.compare import compare
 from edge.bench.compare_tables import comparison_to_markdown, print_comparison
+from edge.bench.facts import machine_facts
 from edge.bench.files import read_report
 from edge.bench.report import Report
 from edge.bench.suite import FULL, QUICK, Plan, measure
 from edge.bench.tables import print_report, to_csv, to_markdown
+from edge.bundle import load_bundle
 from edge.classify.interpreters import RuntimeName
 from edge.commands.common import load, log_to_stderr
 from edge.config import Config
@@ -53,7 +55,7 @@ class BenchOptions:
     rounds: int | None
     is_quick: bool
     fps: float
-    threads: int
+    threads: int | None
     against: str | None
     matrix: tuple[str, ...]
     soak: str | None
@@ -86,16 +88,20 @@ def run_bench(options: BenchOptions) -> None:
     for option, path in written.items():
         _check_writable(path, option)
     report = measure(config, plan, options.fps, _command(), _say, file=config_file(options.config))
+    # After each part: hours of measuring are not lost by what comes after them.
+    _write(options.json, report.write, "--json")
     if matrix is not None:
         report = report.model_copy(update={"matrix": _measure_matrix(matrix, plan)})
+        _write(options.json, report.write, "--json")
     if options.against is not None:
         from edge.bench.against import measure_peers
 
         found = measure_peers(model_path(config), plan.rounds, PEER_FRAMES, peers, _say)
         report = report.model_copy(update={"peers": found})
+        _write(options.json, report.write, "--json")
     if soak_s is not None:
         report = report.model_copy(update={"soak": _soak(config, soak_s)})
-    _write(options.json, report.write, "--json")
+        _write(options.json, report.write, "--json")
     _write_forms(report, options.page, options.markdown, options.csv)
     _print(lambda console: print_report(report, console))
 
@@ -113,7 +119,7 @@ def compare_reports(paths: Sequence[Path], page: Path | None, markdown: Path | N
     if len(paths) < 2:
         raise ConfigError("a comparison needs two reports at least; give the files that `bench --json` wrote")
     reports = [read_report(path) for path in paths]
-    found = compare(reports, [path.stem for path in paths])
+    found = compare(reports, _names(paths))
     if page is not None:
         from edge.bench.page import render_page
 
@@ -159,31 +165,41 @@ def record_ratios(records: Path, config: Path | None, model: Path | None) -> Non
     log_to_stderr()
     gate.read_records(records)
     _check_writable(records, "--records")
-    new = gate.record_of(measure(_config(config, model, 1), FULL, 30.0, _command(), _say, file=config_file(config)))
+    settings = _config(config, model, None)
+    new = gate.record_of(measure(settings, FULL, 30.0, _command(), _say, file=config_file(config)))
     gate.write_record(records, new)
-    print(f"{len(new.ratios)} ratios of {new.commit or new.utc} on {new.machine} are in {records}")
+    print(f"{len(new.ratios)} ratios of {new.commit} on {new.machine} are in {records}")
 
 
 def check_ratios(records: Path, config: Path | None, model: Path | None) -> None:
-    """Measure, and compare with the last record of this machine and model.
+    """Measure, and compare with the last records of this machine and model.
 
-    Raises: SorterError, exit 1, if a ratio got worse by more than the noise, or the machine was too noisy to tell.
+    Raises: SorterError, exit 1, if a ratio got worse by more than the noise; ConfigError, exit 2, if there is nothing
+        to compare with, or the machine was too noisy to tell.
     """
     log_to_stderr()
-    known = gate.read_records(records)
-    if not known:
-        raise ConfigError(f"{records} holds no ratios yet; run `edge-sorter bench record` on a good commit")
-    new = gate.record_of(measure(_config(config, model, 1), FULL, 30.0, _command(), _say, file=config_file(config)))
-    old = gate.last_of(known, new)
-    worse = gate.check(old, new)
+    settings = _config(config, model, None)
+    # Asked before two minutes are spent.
+    bundle = load_bundle(model_path(settings))
+    known = gate.same_kind(gate.read_records(records), gate.kind_of(machine_facts()), bundle.id.sha256)
+    new = gate.record_of(measure(settings, FULL, 30.0, _command(), _say, file=config_file(config)))
+    worse = gate.check(known, new)
     if worse:
         raise SorterError("; ".join(worse))
-    print(f"no ratio of {len(new.ratios)} is worse than in {old.commit or old.utc}, beyond the noise")
+    print(f"no ratio of {len(new.ratios)} is worse than in {known[-1].commit or known[-1].utc}, beyond the noise")
 
 
-def _config(path: Path | None, model: Path | None, threads: int) -> Config:
+def _config(path: Path | None, model: Path | None, threads: int | None) -> Config:
+    """The configuration; threads are those of the command line, else of the file, else one."""
     settings = load(path, model=model)
-    return settings.model_copy(update={"model": settings.model.model_copy(update={"threads": threads})})
+    wanted = threads or settings.model.threads or 1
+    return settings.model_copy(update={"model": settings.model.model_copy(update={"threads": wanted})})
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Short names, or whole paths where short ones do not tell them apart."""
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
 
 
 def _peers(against: str | None) -> list[str] | None:

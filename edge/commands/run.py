@@ -173,7 +173,7 @@ def _print_summary(tally: Tally, truth: list[TrueItem] | None, config: Config, *
         table.add_row("rest to decision", f"median {medians['decide']:.0f} ms of the source's time")
     if "classify" in medians:
         table.add_row("frame to label", f"median {medians['classify']:.1f} ms")
-    table.add_row("frames", f"{tally.frames}, {tally.frames / max(wall_s, 1e-9):.1f} a second")
+    table.add_row("frames looked at", f"{tally.frames}, {tally.frames / max(wall_s, 1e-9):.1f} a second")
     if truth is not None:
         table.add_row("beside the truth", score(truth, tally.items).describe())
     console.print(table)

@@ -5,13 +5,13 @@ import json
 import logging
 import os
 import statistics
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge.errors import ConfigError
+from edge.paths import write_whole
 
 __all__ = ["Score", "TrueItem", "check_truth_path", "read_truth", "score", "write_truth"]
 
@@ -126,11 +126,6 @@ def check_truth_path(path: Path) -> None:
 def write_truth(path: Path, fields: dict[str, Any]) -> None:
     """Write a truth file, whole or not at all. Raises: ConfigError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(fields, indent=1) + "\n")
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
+        write_whole(path, json.dumps(fields, indent=1) + "\n")
     except OSError as exc:
         raise ConfigError(f"cannot write the truth to {path} ({exc.strerror}); check --truth") from exc

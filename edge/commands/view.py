@@ -93,9 +93,12 @@ class LiveView(Silent):
         span_s = times[-1] - times[0] if len(times) > 1 else 0.0
         rate = (len(times) - 1) / span_s if span_s > 0 else 0.0
         cover = self._presence.cover if self._presence is not None else 0.0
+        # An idle camera is shown twice a second; as a rate that would look like a fault.
+        is_idle = self._machine is not None and self._machine.is_idle(t_s)
+        pace = "glancing only " if is_idle else f"{rate:5.1f} frames/s"
         text = Text.assemble(
             (f"{state.value:<11}", STATE_STYLES.get(state, "white")),
-            f"  tray {cover:4.0%} covered   {rate:5.1f} frames/s   {t_s:7.1f} s   {self._config.source.spec}",
+            f"  tray {cover:4.0%} covered   {pace}   {t_s:7.1f} s   {self._config.source.spec}",
             no_wrap=True,
             overflow="ellipsis",
         )

@@ -112,6 +112,7 @@ class LocalContrastDetector:
         least = min(config.empty_cover, config.moving_share)
         self._still_places = min(STILL_PLACES, int(least * THUMB_WIDTH * THUMB_HEIGHT) - 1)
         self._is_occupied = False
+        self._is_dark = False
         self._previous: tuple[float, Plane] | None = None
 
     def observe(self, frame: Frame, *, may_learn: bool) -> Presence:
@@ -126,9 +127,12 @@ class LocalContrastDetector:
         return self._look(frame.t_s, grey, may_learn=may_learn)
 
     def is_same(self, frame: Frame) -> bool:
-        """See `ports.PresenceDetector`."""
+        """See `ports.PresenceDetector`. Darkness is like darkness."""
+        grey = thumbnail(frame.image) if frame.thumb is None else frame.thumb
+        if self._is_dark:
+            return not self._is_lit(grey)
         still = self._still
-        return still is not None and self._shows(still, thumbnail(frame.image) if frame.thumb is None else frame.thumb)
+        return still is not None and self._shows(still, grey)
 
     def _shows(self, still: _Still, grey: Grey) -> bool:
         places = int(np.count_nonzero(cv2.absdiff(grey, still.grey) > still.limits))
@@ -139,7 +143,8 @@ class LocalContrastDetector:
 
     def _look(self, t_s: float, grey: Grey, *, may_learn: bool) -> Presence:
         thumb = grey.astype(np.float32)
-        if not self._is_lit(grey):
+        self._is_dark = not self._is_lit(grey)
+        if self._is_dark:
             self._previous = None
             self._quiet_frames = 0
             return Presence(t_s, False, False, False, False, 0.0, 0.0)

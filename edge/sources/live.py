@@ -3,16 +3,17 @@
 import logging
 import threading
 import zlib
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge.clock import Clock, MonotonicClock
 from edge.errors import SorterError, SourceError
 from edge.ports import Dull, Prepare
 from edge.preprocess import check_image
-from edge.records import BgrImage, Frame, Grey
+from edge.records import BgrImage, Frame, Grey, Prepared
 from edge.thumbnail import thumbnail
 
 __all__ = ["Camera", "LiveSource"]
@@ -89,6 +90,7 @@ class LiveSource:
         self._handed_s = 0.0
         self._missed = 0
         self._buffers: list[BgrImage] = []
+        self._prepared_buffers: list[Prepared] = []
         self._failure: Exception | None = None
         self._is_closing = False
         self._is_open = False
@@ -169,7 +171,7 @@ class LiveSource:
         frozen = _FrozenCheck(self._frozen_s, self._dark_level)
         try:
             while not self._is_closing:
-                image = self._camera.grab(self._free_buffer())
+                image = self._camera.grab(self._free(self._buffers, "image"))
                 t_s = self._clock.now_s()
                 check_image(image)
                 thumb = thumbnail(image)
@@ -178,19 +180,28 @@ class LiveSource:
                         f"camera {self._name} is frozen: the same picture for {self._frozen_s:g} s; "
                         "unplug it and plug it in again"
                     )
-                prepare = self._prepare
-                self._deliver(Frame(index, t_s, image, thumb, None if prepare is None else prepare(image)))
+                self._deliver(Frame(index, t_s, image, thumb, self._prepared(image)))
                 index += 1
         except Exception as exc:  # a worker's failure is kept for the next read
             with self._mail:
                 self._failure = exc
                 self._mail.notify_all()
 
-    def _free_buffer(self) -> BgrImage | None:
-        """A buffer that nobody looks at; None before the first picture has told its size."""
+    def _prepared(self, image: BgrImage) -> Prepared | None:
+        """What the loop wants ahead of time, in an array that nobody looks at."""
+        prepare = self._prepare
+        if prepare is None:
+            return None
+        prepared = prepare(image, self._free(self._prepared_buffers, "prepared"))
+        if not any(prepared is known for known in self._prepared_buffers):
+            self._prepared_buffers = [*self._prepared_buffers[-(BUFFERS - 1) :], prepared]
+        return prepared
+
+    def _free(self, buffers: list[npt.NDArray[Any]], what: Literal["image", "prepared"]) -> npt.NDArray[Any] | None:
+        """One of the buffers that neither the mailbox nor the loop holds; None if there is none."""
         with self._mail:
-            taken = [frame.image for frame in (self._slot, self._in_hand) if frame is not None]
-        return next((buffer for buffer in self._buffers if not any(buffer is image for image in taken)), None)
+            taken = [getattr(frame, what) for frame in (self._slot, self._in_hand) if frame is not None]
+        return next((buffer for buffer in buffers if not any(buffer is held for held in taken)), None)
 
     def _deliver(self, frame: Frame) -> None:
         if not self._buffers or self._buffers[0].shape != frame.image.shape:

@@ -63,6 +63,14 @@ def test_a_picture_prepared_before_gives_the_same_answer(classifier, size: tuple
     assert classifier.classify(other, 2.0, kept).probabilities == classifier.classify(other, 2.0).probabilities
 
 
+def test_a_prepared_array_is_used_again(classifier):
+    first = classifier.prepare(picture(1, 640, 480))
+    assert classifier.prepare(picture(2, 640, 480), first) is first
+    assert classifier.classify(picture(2, 640, 480), 0.0, first).probabilities == (
+        classifier.classify(picture(2, 640, 480)).probabilities
+    )
+
+
 def test_a_picture_of_the_wrong_kind_is_not_prepared(classifier):
     with pytest.raises(SourceError, match="expected"):
         classifier.prepare(np.zeros((4, 4), np.uint8))

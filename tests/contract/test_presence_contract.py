@@ -106,6 +106,17 @@ def test_a_frame_like_the_last_one_is_the_same_and_one_with_something_new_is_not
     assert [detector.is_same(frame) for frame in frames] == [True, False], "to ask changes nothing"
 
 
+def test_darkness_is_like_darkness_and_not_like_light(make):
+    rig = PresenceRig(make(), SyntheticTray())
+    rig.look(20)
+    rig.look(3, gain=0.02)
+    dark, lit = (Frame(1000, 50.0, rig.tray.image(gain=gain)) for gain in (0.02, 1.0))
+    assert rig.detector.is_same(dark)
+    assert not rig.detector.is_same(lit)
+    rig.look(1)
+    assert not rig.detector.is_same(dark)
+
+
 def test_nothing_is_the_same_as_what_was_never_looked_at(make):
     assert not make().is_same(Frame(0, 0.0, SyntheticTray().image()))
 

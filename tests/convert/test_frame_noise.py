@@ -26,7 +26,7 @@ def test_the_deviation_is_that_of_frames_around_their_own_photograph() -> None:
 
 
 def test_a_model_that_always_says_the_same_still_has_a_deviation_to_divide_by() -> None:
-    found = frame_noise(np.zeros((3, 6)), np.ones((3, 6)), RiskTarget())
+    found = frame_noise(np.zeros((30, 6)), np.ones((30, 6)), RiskTarget())
     assert found is not None
     assert found.log_odds_sd == found.energy_sd == LEAST_SD
 
@@ -36,6 +36,11 @@ def test_photographs_of_which_the_model_is_as_sure_as_can_be_do_not_hide_the_noi
     found = frame_noise(np.concatenate([log_odds, log_odds_of(np.ones((500, 6)))]), np.ones((1000, 6)), RiskTarget())
     assert found is not None
     assert found.log_odds_sd == pytest.approx(0.2 * WIDENED, rel=0.05)
+
+
+def test_a_model_that_is_as_sure_as_can_be_of_nearly_everything_tells_nothing_of_thresholds() -> None:
+    log_odds = np.concatenate([log_odds_of(np.ones((300, 6))), np.random.default_rng(3).normal(2.0, 0.2, (19, 6))])
+    assert frame_noise(log_odds, np.ones((319, 6)), RiskTarget()) is None
 
 
 def test_without_photographs_nothing_is_known() -> None:

@@ -41,7 +41,7 @@ class FixedClassifier:
     def __init__(self) -> None:
         self.asked_s: list[float] = []
 
-    def prepare(self, image: BgrImage) -> Prepared:
+    def prepare(self, image: BgrImage, out: Prepared | None = None) -> Prepared:
         return image
 
     def classify(self, image: BgrImage, t_s: float = 0.0, prepared: Prepared | None = None) -> Prediction:

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 import edge.commands.bench_run as bench_run
+from edge.bench.facts import machine_facts
 from edge.bench.report import Contender, Noise, Report, json_schema
+from edge.bundle import load_bundle
+from edge.errors import ConfigError
 from tests.bench_rig import make_report
 from tests.cli_rig import invoke
+from tests.rigs import SHIPPED_BUNDLE
 
 NOISY = Noise(spread=0.4, stolen=0.1, verdict="noisy", sentence="This machine was too noisy: spread 40.0%.")
 
@@ -138,24 +142,53 @@ def test_a_single_report_and_a_missing_one_are_refused(tmp_path: Path):
     assert "b.json" in result.err
 
 
-def test_ratios_are_recorded_and_checked(tmp_path: Path, measured, monkeypatch):
+@pytest.fixture
+def here(measured, monkeypatch) -> Report:
+    """A report of this machine, this model and a clean commit, which is what is measured from now on."""
+    bundle = load_bundle(SHIPPED_BUNDLE)
+    plain = make_report(1, commit="abc", machine=machine_facts())
+    report = plain.model_copy(update={"model": plain.model.model_copy(update={"sha256": bundle.id.sha256})})
+    monkeypatch.setattr(bench_run, "measure", lambda *arguments, **options: measured.append({}) or report)
+    return report
+
+
+def test_ratios_are_recorded_and_checked(tmp_path: Path, measured, here: Report, monkeypatch):
     path = tmp_path / "ratios.json"
     refused = invoke("bench", "check", "--records", path)
     assert refused.code == 2
-    assert "holds no ratios yet; run `edge-sorter bench record` on a good commit" in refused.err
+    assert "no ratios are recorded for" in refused.err
     assert measured == [], "nothing is measured for nothing"
     assert invoke("bench", "record", "--records", path).code == 0
     passed = invoke("bench", "check", "--records", path)
     assert (passed.code, passed.err) == (0, "")
-    worse = make_report(1)
-    slow = worse.figures["label_ratio"].model_copy(
-        update={"rounds": tuple(value * 1.1 for value in worse.figures["label_ratio"].rounds)}
-    )
-    worse = worse.model_copy(update={"figures": {**worse.figures, "label_ratio": slow}})
+    figure = here.figures["label_ratio"]
+    slow = figure.model_copy(update={"rounds": tuple(value * 1.1 for value in figure.rounds)})
+    worse = here.model_copy(update={"figures": {**here.figures, "label_ratio": slow}})
     monkeypatch.setattr(bench_run, "measure", lambda *arguments, **options: worse)
     failed = invoke("bench", "check", "--records", path)
     assert failed.code == 1
-    assert "label_ratio is 10.0% worse than in" in failed.err
+    assert "label_ratio is 10.0% worse than in abc" in failed.err
+
+
+def test_a_noisy_machine_can_tell_nothing_which_is_no_failure_of_the_code(tmp_path: Path, here: Report, monkeypatch):
+    path = tmp_path / "ratios.json"
+    assert invoke("bench", "record", "--records", path).code == 0
+    noisy = here.model_copy(update={"noise": NOISY})
+    monkeypatch.setattr(bench_run, "measure", lambda *arguments, **options: noisy)
+    result = invoke("bench", "check", "--records", path)
+    assert result.code == 2
+    assert "too noisy" in result.err
+
+
+def test_what_was_measured_before_a_failure_is_kept(tmp_path: Path, measured, monkeypatch):
+    def fail(*arguments: object) -> None:
+        raise ConfigError("no peers today")
+
+    monkeypatch.setattr("edge.bench.against.measure_peers", fail)
+    path = tmp_path / "r.json"
+    result = invoke("bench", "--json", path, "--against", "peers")
+    assert (result.code, result.err.count("no peers today")) == (2, 1)
+    assert Report.read(path.read_text()).figures
 
 
 def test_the_schema_of_a_report_is_the_one_that_is_shipped():

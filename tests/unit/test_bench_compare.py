@@ -195,6 +195,14 @@ def test_two_reports_and_two_names_are_needed(report, names):
         compare([report] * min(2, len(names)), names)
 
 
+def test_reports_of_the_same_name_are_told_apart(report):
+    noisy = changed(report, noise=Noise(spread=0.4, stolen=0.1, verdict="noisy", sentence="Noisy."))
+    found = compare([report, noisy, changed(report), changed(report)], ["pi", "pi", "pi (2)", "pi"])
+    assert found.baseline == "pi"
+    assert [each.name for each in found.pairings] == ["pi (2)", "pi (2) (2)", "pi (3)"]
+    assert found.pairings[0].refused.startswith("pi (2) was measured on a machine that was too noisy")
+
+
 @pytest.fixture(scope="module")
 def comparison(report: Report) -> Comparison:
     noisy = changed(report, noise=Noise(spread=0.4, stolen=0.1, verdict="noisy", sentence="Noisy."))

@@ -9,7 +9,7 @@ import pytest
 from edge.bench import gate
 from edge.bench.gate import Record
 from edge.bench.report import Noise
-from edge.errors import ConfigError, SorterError
+from edge.errors import ConfigError
 from tests.bench_rig import make_report
 
 NOISY = Noise(spread=0.4, stolen=0.1, verdict="noisy", sentence="This machine was too noisy: spread 40.0%.")
@@ -38,20 +38,21 @@ def record(seed: int = 1, commit: str | None = "abc", **worse: float) -> Record:
 def test_of_a_report_only_its_ratios_are_kept():
     report = make_report(1)
     kept = gate.record_of(report)
-    assert set(kept.ratios) == {name for name, figure in report.figures.items() if figure.unit == "ratio"}
+    ratios = {name for name, figure in report.figures.items() if figure.unit == "ratio"}
+    assert set(kept.ratios) == (ratios | {"idle_share"}) - gate.NOT_OURS
     assert kept.ratios["label_ratio"] == pytest.approx(report.figures["label_ratio"].rounds, abs=1e-5)
     assert "_us" not in kept.model_dump_json()
     assert str(report.machine.cores) in kept.machine
 
 
 def test_a_noisy_machine_records_nothing():
-    with pytest.raises(SorterError, match=r"too noisy: spread 40.0%. Nothing was recorded") as raised:
+    with pytest.raises(ConfigError, match=r"too noisy: spread 40.0%. Nothing was recorded") as raised:
         gate.record_of(make_report(1, noise=NOISY))
-    assert raised.value.exit_code == 1
+    assert raised.value.exit_code == 2
 
 
 def test_the_same_code_passes_whatever_its_noise():
-    failures = sum(bool(gate.check(record(seed), record(seed + 1000))) for seed in range(60))
+    failures = sum(bool(gate.check([record(seed)], record(seed + 1000))) for seed in range(60))
     assert failures <= 3
 
 
@@ -61,14 +62,14 @@ def test_the_same_code_passes_whatever_its_noise():
     ids=["a ratio that grew", "one that should be high and fell"],
 )
 def test_a_ratio_that_got_worse_is_named_with_its_figures(worse: dict[str, float], name: str):
-    (sentence,) = gate.check(record(1), record(2, **worse))
+    (sentence,) = gate.check([record(1)], record(2, **worse))
     assert sentence.startswith(f"{name} is ")
     assert "worse than in abc" in sentence
     assert "p 0.0" in sentence
 
 
 def test_a_ratio_that_got_better_is_no_failure():
-    assert gate.check(record(1), record(2, label_ratio=0.9, throughput_ratio=1.1)) == []
+    assert gate.check([record(1)], record(2, label_ratio=0.9, throughput_ratio=1.1)) == []
 
 
 def test_a_loss_too_small_to_matter_is_no_failure_however_sure():
@@ -76,7 +77,7 @@ def test_a_loss_too_small_to_matter_is_no_failure_however_sure():
     slightly = exact.model_copy(
         update={"ratios": {name: tuple(value * 1.01 for value in values) for name, values in exact.ratios.items()}}
     )
-    assert gate.check(exact, slightly) == []
+    assert gate.check([exact], slightly) == []
 
 
 def test_records_are_kept_line_by_line_and_one_of_the_same_commit_is_replaced(tmp_path: Path):
@@ -95,14 +96,47 @@ def test_records_are_kept_line_by_line_and_one_of_the_same_commit_is_replaced(tm
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_only_the_last_record_of_the_same_machine_and_model_counts():
+def test_another_models_record_of_the_same_commit_is_kept(tmp_path: Path):
+    path = tmp_path / "ratios.json"
+    other = record(2, "one").model_copy(update={"model_sha256": "1" * 64})
+    gate.write_record(path, record(1, "one"))
+    gate.write_record(path, other)
+    assert gate.read_records(path) == [record(1, "one"), other]
+
+
+@pytest.mark.parametrize("commit", [None, "abc+"])
+def test_only_a_commit_is_recorded(tmp_path: Path, commit: str | None):
+    with pytest.raises(ConfigError, match="commit what was changed first"):
+        gate.write_record(tmp_path / "ratios.json", record(1, commit))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_records_of_the_same_machine_and_model_count():
     own, other = record(1, "one"), record(2, "two").model_copy(update={"machine": "another"})
-    assert gate.last_of([own, other], record(3)) is own
+    assert gate.same_kind([own, other], own.machine, own.model_sha256) == [own]
+    assert len(gate.same_kind([own] * 9, own.machine, own.model_sha256)) == gate.KEPT
     with pytest.raises(ConfigError, match="no ratios are recorded for Pi 5, 4 x aarch64 with this model"):
-        gate.last_of([other, own.model_copy(update={"model_sha256": "1" * 64})], record(3))
+        gate.same_kind([other, own.model_copy(update={"model_sha256": "1" * 64})], own.machine, own.model_sha256)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"records": [{}]}', '{"records": 3}', "\x00"], ids=repr)
+def test_small_losses_that_add_up_are_found_beside_the_best_of_the_last_records():
+    creeping = [record(1, f"c{step}", label_ratio=1.018**step) for step in range(4)]
+    assert gate.check(creeping[:1], creeping[1]) == []
+    (sentence,) = gate.check(creeping[:3], creeping[3].model_copy(update={"commit": "new"}))
+    assert sentence.startswith("label_ratio is ")
+    assert "worse than in c0" in sentence
+
+
+def test_a_ratio_that_is_not_measured_any_more_is_named():
+    old, new = record(1), record(2)
+    ratios = {name: rounds for name, rounds in new.ratios.items() if name != "turn_ratio"}
+    (sentence,) = gate.check([old], new.model_copy(update={"ratios": ratios}))
+    assert sentence == "turn_ratio was recorded in abc and is not measured any more"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"records": [{}]}', '{"records": 3}', "\x00", "[" * 100_000], ids=lambda text: text[:9]
+)
 def test_a_damaged_file_of_records_is_told(tmp_path: Path, text: str):
     path = tmp_path / "ratios.json"
     path.write_text(text)

@@ -14,12 +14,12 @@ import edge.machine
 from edge.app import open_classifier
 from edge.bench.facts import machine_facts
 from edge.bench.frames import play_frames
-from edge.bench.growth import Growth, to_markdown
+from edge.bench.growth import Growth, measure_growth, to_markdown
 from edge.bench.growth import ledger as ledger_axis
 from edge.bench.growth.book import build_book, filesystem, item_body, real_disk
 from edge.bench.growth.ledger import measure_ledger
-from edge.bench.growth.measure import measure_plan
-from edge.bench.growth.plan import FULL, QUICK, Plan
+from edge.bench.growth.plan import FULL, PLANS, QUICK, Plan
+from edge.bench.growth.rate import _Clock
 from edge.bench.growth.records import Axis, Curve, fit_exponent
 from edge.bench.growth.rig import open_sorter
 from edge.bench.growth.rounds import cpu_us, interleave
@@ -43,7 +43,6 @@ TINY = Plan(
     appends=1,
     summary_rounds=1,
     ages_frames=(150, 300),
-    plays=1,
 )
 X = [1.0, 10.0, 100.0, 1000.0]
 
@@ -178,6 +177,19 @@ def test_a_size_that_the_disk_has_no_room_for_is_left_out_and_named(tmp_path, co
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_with_room_for_no_size_leaves_an_axis_without_curves(tmp_path, config, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, 1000))
+    axis = measure_ledger(config, TINY, tmp_path, lambda words: None)
+    assert axis.curves == ()
+    assert [remark.partition(" rows are left out")[0] for remark in axis.remarks] == ["100", "1 500"]
+    growth = growth_of(axis)
+    assert Growth.read(growth.write()) == growth
+    section = to_markdown(growth).split("## Ledger size\n")[1]
+    assert section.startswith("\nNothing was measured.\n\n- 100 rows are left out: they need 0.0 GB")
+    assert "|" not in section
+
+
 def test_the_file_system_of_a_folder_is_that_of_its_nearest_mount(tmp_path):
     mounts = tmp_path / "mountinfo"
     here = tmp_path.resolve()
@@ -192,9 +204,19 @@ def test_the_file_system_of_a_folder_is_that_of_its_nearest_mount(tmp_path):
     assert filesystem(here, tmp_path / "missing") is None
 
 
-def test_ledgers_are_made_beside_the_configured_one(tmp_path):
-    beside = Config(ledger=LedgerConfig(path=str(tmp_path / "ledger.db")))
-    assert filesystem(tmp_path) in ("tmpfs", "overlay") or real_disk(beside) == tmp_path
+@pytest.mark.parametrize("in_memory", ["tmpfs", "overlay"])
+def test_ledgers_are_made_beside_the_configured_one_unless_that_is_in_memory(tmp_path, monkeypatch, in_memory):
+    beside, elsewhere = tmp_path / "beside", tmp_path / "elsewhere"
+    beside.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    configured = Config(ledger=LedgerConfig(path=str(beside / "ledger.db")))
+    kinds = {beside: "ext4", elsewhere: "ext4"}
+    assert real_disk(configured, lambda folder: kinds.get(folder, in_memory)) == beside
+    del kinds[beside]
+    assert real_disk(configured, lambda folder: kinds.get(folder, in_memory)) == elsewhere
+    # Better in memory than nowhere, and better there than where nobody asked for it.
+    assert real_disk(configured, lambda folder: in_memory) == beside
     assert real_disk(Config(ledger=LedgerConfig(path="/nonexistent/ledger.db"))).is_dir()
 
 
@@ -212,10 +234,22 @@ def test_the_sorter_of_the_uptime_really_sorts(tmp_path, config):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_time_of_a_halt_does_not_go_by():
+    clock, inner_s = _Clock(), iter([10.0, 12.0, 50.0, 51.0])
+    clock._clock.now_s = lambda: next(inner_s)
+    assert clock.now_s() == 10.0
+    clock.halt()
+    assert [clock.now_s(), clock.now_s()] == [12.0, 12.0]
+    clock.resume()
+    clock.resume()
+    assert clock.now_s() == 13.0
+
+
 def test_everything_once_on_a_tiny_scale(tmp_path, config, monkeypatch):
+    monkeypatch.setitem(PLANS, "quick", TINY)
     monkeypatch.setattr(edge.machine, "IDLE_AFTER_S", 0.1)
     said: list[str] = []
-    found = measure_plan(config, TINY, "tiny", said.append, folder=tmp_path)
+    found = measure_growth(config, "quick", said.append, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert [axis.name for axis in found.axes] == [
         "frame_size",
@@ -244,8 +278,11 @@ def test_everything_once_on_a_tiny_scale(tmp_path, config, monkeypatch):
         assert all(f": {curve.meaning}." in section for curve in axis.curves)
 
 
-def growth_of(curve: Curve, remarks: tuple[str, ...] = ()) -> Growth:
-    axis = Axis(name="a", title="Axis", x_title="rows", method="So.", curves=(curve,), remarks=remarks)
+def axis_of(curve: Curve, remarks: tuple[str, ...] = ()) -> Axis:
+    return Axis(name="a", title="Axis", x_title="rows", method="So.", curves=(curve,), remarks=remarks)
+
+
+def growth_of(axis: Axis) -> Growth:
     return Growth(
         version="1",
         utc="2026-11-22T09:00:00.123Z",
@@ -259,7 +296,7 @@ def growth_of(curve: Curve, remarks: tuple[str, ...] = ()) -> Growth:
 
 def test_a_table_has_intervals_exponents_and_units():
     rounds = {(10.0, "10"): [0.001, 0.002, 0.003], (1000.0, "1 000"): [0.1, 0.2, 0.3]}
-    text = to_markdown(growth_of(Curve.of("share", "share", "cpu", rounds, "rows"), ("One more thing.",)))
+    text = to_markdown(growth_of(axis_of(Curve.of("share", "share", "cpu", rounds, "rows"), ("One more thing.",))))
     assert "| rows | share, %, processor time |\n|---|---:|\n" in text
     assert "| 10 | 0.2 [0.1, 0.3] |\n| 1 000 | 20 [10, 30] |\n" in text
     assert "| exponent | 1.00 [1.00, 1.00] |\n| upper | 1.00 |\n" in text
@@ -270,7 +307,8 @@ def test_a_table_has_intervals_exponents_and_units():
 
 
 def test_a_single_value_has_no_interval():
-    text = to_markdown(growth_of(Curve.of("memory", "MB", "none", {(1.0, "1"): [70.0], (10.0, "10"): [69.9]}, "rows")))
+    curve = Curve.of("memory", "MB", "none", {(1.0, "1"): [70.0], (10.0, "10"): [69.9]}, "rows")
+    text = to_markdown(growth_of(axis_of(curve)))
     assert "| rows | memory, MB |" in text
     assert "| 1 | 70 |\n| 10 | 69.9 |\n| exponent | 0.00 |" in text
     assert "A value without an interval was read once." in text

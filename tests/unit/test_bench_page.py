@@ -9,11 +9,13 @@ from xml.etree import ElementTree
 import pytest
 
 from edge.bench.axes import linear, logarithmic
+from edge.bench.facts import Reading
 from edge.bench.page import render_page
 from edge.bench.page_method import digest
-from edge.bench.plots import marked
+from edge.bench.plots import column_title, marked
 from edge.bench.report import Contender, Distribution, Figure, Report, Series, Soak, Stage
 from edge.bench.rowplots import in_groups
+from edge.bench.soak import _columns
 from tests.bench_rig import make_report
 
 PAYLOAD = """</style></title><script>alert(1)</script><img src="https://e.example/x" onload='x'>&amp;\u202e\x00"""
@@ -189,14 +191,16 @@ DEGENERATE: dict[str, Callable[[Report], dict[str, Any]]] = {
     },
     "contenders of nothing": lambda _: {"matrix": (Contender(title="a", figures={"x": Figure.of("x", "MB", [0.0])}),)},
     "a soak of one point": lambda _: {
-        "soak": Soak(duration_s=5.0, t_s=(0.0,), columns={"label_us": (5.0,), "throttled": (1.0,)}, slopes_per_hour={})
+        "soak": Soak(
+            duration_s=5.0, t_s=(0.0,), columns={"label_us": (5.0,), "is_throttled": (1.0,)}, slopes_per_hour={}
+        )
     },
     "a soak of no value": lambda _: {
         "soak": Soak(duration_s=9.0, t_s=(0.0, 5.0), columns={"power_w": (None, None)}, slopes_per_hour={})
     },
     "a soak of no point": lambda _: {"soak": Soak(duration_s=0.0, t_s=(), columns={}, slopes_per_hour={})},
     "a soak of flags alone": lambda _: {
-        "soak": Soak(duration_s=9.0, t_s=(0.0, 5.0), columns={"throttled": (0.0, 1.0)}, slopes_per_hour={})
+        "soak": Soak(duration_s=9.0, t_s=(0.0, 5.0), columns={"is_throttled": (0.0, 1.0)}, slopes_per_hour={})
     },
     "a machine that tells nothing": lambda report: {
         "commit": None,
@@ -233,10 +237,34 @@ def test_what_was_not_measured_is_said(report):
     assert "the matrix, other programs and a soak" in text
 
 
-def test_throttling_is_of_now_and_not_of_the_past():
-    columns = {"throttled": (0x50000, 0x50005, 0x50004, 0x50000, 0x50000), "is_capped": (0.0, 0.0, 1.0, 1.0, 0.0)}
+def test_spells_of_both_kinds_of_throttling_are_marked_as_one():
+    columns = {"is_throttled": (0.0, 1.0, 1.0, 0.0, 0.0), "is_capped": (0.0, None, 1.0, 1.0, 0.0)}
     soak = Soak(duration_s=20.0, t_s=(0.0, 5.0, 10.0, 15.0, 20.0), columns=columns, slopes_per_hour={})
     assert marked(soak, "throttled") == [(5.0, 20.0)]
+    assert marked(soak, "undervolted") == []
+
+
+def test_every_column_of_a_soak_has_its_unit():
+    told = Reading(*range(1, 1 + len(Reading._fields)))
+    columns = [*_columns(told, told, 1.0), "label_us", "invoke_us", "label_cpu_us", "idle_turn_us"]
+    without = {name for name in columns if not column_title(name)[1] and not name.startswith("is_")}
+    assert without == {"threads", "descriptors"}
+
+
+def test_figures_that_nobody_knows_are_drawn(report):
+    new = {
+        "overhead_spread": Figure.of("our own overhead, spread", "share", [0.02] * 9),
+        "items_undecided": Figure.of("items that were not decided, of 9", "blocks", [0.0], goal=0.0),
+        "something_else": Figure.of("something else", "KB", [3.0] * 9, better="higher"),
+    }
+    text = page_of(report.model_copy(update={"figures": {**report.figures, **new}})).text
+    assert all(figure.title in text for figure in new.values())
+
+
+def test_every_stage_says_what_it_covers(report):
+    text = page_of(report).text
+    assert "the frame is resized and quantized into the model's input" in text
+    assert "from the last frame's label to the first command on the pins, the decision itself included" in text
 
 
 def test_other_reports_are_compared(report):

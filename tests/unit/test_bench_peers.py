@@ -2,8 +2,9 @@
 
 import importlib
 import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -11,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.bench import against, matrix, peers
+from edge.bench import against, matrix, noise, peers
 from edge.bench.frames import still_frames
 from edge.bench.peers import environment as environments
 from edge.bench.peers.environment import environment, network, peers_folder, run_quietly
-from edge.bench.peers.registry import BARE_INVOKE, EDGE_SORTER, PEERS, Peer, choose_peers, open_worker
+from edge.bench.peers.registry import BARE_INVOKE, EDGE_SORTER, PEERS, TFLITE_RUNTIME, Peer, choose_peers, open_worker
 from edge.bench.workers import Round
 from edge.bundle import load_bundle
 from edge.classify.tflite import TfliteClassifier
@@ -338,13 +339,15 @@ def test_a_peer_names_the_frames(peer, argument):
 
 
 def test_this_program_and_the_yardstick_are_measured_and_a_missing_peer_says_why(monkeypatch, tmp_path):
+    # Whatever else this machine does while the tests run.
+    monkeypatch.setattr(noise, "FAIR", math.inf)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(environments, "run_quietly", None)
     absent = Peer("absent", "A peer that is not to be had", "litert_loop.py", "absent", PINNED)
     monkeypatch.setattr(against, "choose_peers", lambda names: (absent,))
 
-    def open_without_network(peer, argument, package):
-        return open_worker(peer, argument, package, run=FakePip(1, "ERROR: no matching distribution"))
+    def open_without_network(peer, argument, package, *, name):
+        return open_worker(peer, argument, package, name=name, run=FakePip(1, "ERROR: no matching distribution"))
 
     monkeypatch.setattr(against, "open_worker", open_without_network)
     said: list[str] = []
@@ -366,7 +369,10 @@ def test_agreement_and_ratio_are_of_the_same_round():
     ]
     other = [Round((20.0, 20.0), (25.0, 25.0), ("glass", "glass"))] * 2
     bare = [Round((8.0, 8.0), (8.0, 8.0), ("", "")), Round((5.0, 5.0), (5.0, 5.0), ("", ""))]
-    figures = against._figures(other, bare, ours, None)
+    turns = against.Turns(
+        {EDGE_SORTER.name: ours, BARE_INVOKE.name: bare, PEERS[0].name: other}, start_s={PEERS[0].name: None}
+    )
+    figures = against._figures(turns, PEERS[0])
     assert figures["agreement"].rounds == (0.5, 1.0)
     assert figures["label_ratio"].rounds == (2.5, 4.0)
     assert figures["frames_per_s"].median == pytest.approx(40_000)
@@ -382,7 +388,74 @@ def test_a_bundle_with_another_input_is_refused(bundle_dir):
         against.measure_peers(bundle_dir, 1, 1, None, lambda _: None)
 
 
+class Played:
+    """A worker that takes so long in each round, and is not there otherwise."""
+
+    def __init__(self, name: str, rounds_us: Sequence[float]) -> None:
+        self.name = name
+        self.facts = {"library": "played 1"}
+        self.start_s = 0.5
+        self._rounds_us = iter(rounds_us)
+
+    def __enter__(self) -> "Played":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def measure(self, frames: int) -> Round:
+        if (us := next(self._rounds_us, None)) is None:
+            raise SorterError(f"{self.name} ended with status 1")
+        return Round((us,) * frames, (us,) * frames, ("glass",) * frames)
+
+    def close(self) -> None:
+        pass
+
+
+def play(monkeypatch: pytest.MonkeyPatch, takes: Callable[[Peer, int], Sequence[float]]) -> list[tuple[str, int]]:
+    """Instead of processes: what a script on so many threads takes, round by round. Returns: who was opened."""
+    opened = []
+
+    def open_played(peer, argument, package, *, name):
+        opened.append((peer.script, argument["threads"]))
+        return Played(name, takes(peer, argument["threads"]))
+
+    monkeypatch.setattr(against, "open_worker", open_played)
+    return opened
+
+
+STEADY = [100.0, 101.0, 102.0]
+BURST = [100.0, 140.0, 102.0]
+
+
+def test_peers_are_not_shown_where_the_yardstick_was_not_steady(monkeypatch):
+    play(monkeypatch, lambda peer, threads: BURST if peer is BARE_INVOKE else STEADY)
+    found = against.measure_peers(FAST_BUNDLE, 3, 2, ["litert"], lambda _: None)
+    assert [one.title for one in found] == [EDGE_SORTER.title, BARE_INVOKE.title, PEERS[0].title]
+    for one in found:
+        assert one.figures == {}
+        assert one.missing is not None
+        assert "too noisy (the bare inference's rounds spread by 40\u00a0%" in one.missing
+        assert one.settings == {"library": "played 1"}
+
+
+def test_what_failed_by_itself_says_so_on_a_noisy_machine_too(monkeypatch):
+    takes = {BARE_INVOKE.name: BURST, "litert": STEADY[:1]}
+    play(monkeypatch, lambda peer, threads: takes.get(peer.name, STEADY))
+    *_, peer = against.measure_peers(FAST_BUNDLE, 3, 2, ["litert"], lambda _: None)
+    assert peer.missing == "litert ended with status 1"
+
+
+def test_without_a_yardstick_nothing_is_shown(monkeypatch):
+    play(monkeypatch, lambda peer, threads: [] if peer is BARE_INVOKE else STEADY)
+    ours, bare, _ = against.measure_peers(FAST_BUNDLE, 3, 2, ["litert"], lambda _: None)
+    assert bare.missing == "bare_invoke ended with status 1"
+    assert ours.missing == ("the bare inference could not be measured beside it: bare_invoke ended with status 1")
+    assert ours.figures == {}
+
+
 def test_the_matrix_measures_every_combination(monkeypatch):
+    monkeypatch.setattr(noise, "FAIR", math.inf)
     monkeypatch.setattr(matrix, "ALIVE", 3)
     found = matrix.measure_matrix([FAST_BUNDLE], [1, 2], ["litert"], [(64, 48), (128, 96)], 2, 2, lambda _: None)
     assert [(one.settings["threads"], one.settings["frame_px"]) for one in found] == [
@@ -395,17 +468,102 @@ def test_the_matrix_measures_every_combination(monkeypatch):
         assert one.missing is None
         assert one.settings["runtime"] == "litert"
         assert len(one.figures["label_us"].rounds) == 2
+        assert len(one.figures["label_ratio"].rounds) == 2
+
+
+def test_a_cell_is_held_against_the_bare_inference_on_as_many_threads(monkeypatch):
+    def takes(peer: Peer, threads: int) -> list[float]:
+        return [us / threads * (1.0 if peer.script == BARE_INVOKE.script else 1.2) for us in STEADY]
+
+    opened = play(monkeypatch, takes)
+    found = matrix.measure_matrix([FAST_BUNDLE], [1, 2], ["litert"], [(64, 48), (128, 96)], 3, 2, lambda _: None)
+    for one in found:
+        assert one.figures["label_ratio"].rounds == pytest.approx((1.2, 1.2, 1.2))
+    assert found[2].figures["label_us"].median == pytest.approx(60.6)
+    # One yardstick for each number of threads, and none among the contenders.
+    assert [threads for script, threads in opened if script == BARE_INVOKE.script] == [1, 2]
+    assert len(found) == 4
+
+
+def test_the_yardsticks_count_among_the_processes_that_wait(monkeypatch):
+    monkeypatch.setattr(matrix, "ALIVE", 4)
+    rounds: list[str] = []
+    opened = play(monkeypatch, lambda peer, threads: STEADY)
+    sizes_px = [(64, 48), (128, 96)]
+    matrix.measure_matrix([FAST_BUNDLE], [1, 2], ["litert"], sizes_px, 1, 1, lambda said: rounds.append(said))
+    parts = " ".join("|" if said.startswith("round") else "." for said in rounds).split("|")
+    # Two cells of one thread and their yardstick: a cell of two threads would bring another one with it.
+    assert [part.count(".") for part in parts] == [3, 3, 0]
+    assert len(opened) == 6
+
+
+def test_a_cell_whose_yardstick_was_not_steady_is_not_shown(monkeypatch):
+    def takes(peer: Peer, threads: int) -> list[float]:
+        return BURST if peer.script == BARE_INVOKE.script and threads == 2 else STEADY
+
+    play(monkeypatch, takes)
+    one, two = matrix.measure_matrix([FAST_BUNDLE], [1, 2], ["litert"], [(64, 48)], 3, 2, lambda _: None)
+    assert one.missing is None
+    assert one.figures
+    assert two.missing is not None
+    assert "spread by 40\u00a0%" in two.missing
+    assert two.figures == {}
+    assert two.settings["threads"] == "2"
+
+
+def test_cells_of_tflite_runtime_have_a_yardstick_of_their_own(monkeypatch):
+    libraries = []
+
+    def takes(peer: Peer, threads: int) -> list[float]:
+        libraries.append((peer.script, peer.library, peer.requirements))
+        return STEADY
+
+    play(monkeypatch, takes)
+    matrix.measure_matrix([FAST_BUNDLE], [1], ["litert", "tflite_runtime"], [(64, 48)], 1, 1, lambda _: None)
+    assert libraries == [
+        (BARE_INVOKE.script, "", ()),
+        (EDGE_SORTER.script, "", ()),
+        (BARE_INVOKE.script, "tflite-runtime", TFLITE_RUNTIME),
+        (EDGE_SORTER.script, "tflite-runtime", TFLITE_RUNTIME),
+    ]
 
 
 def test_a_cell_that_cannot_be_measured_says_why(monkeypatch):
     def refuse(peer, argument, package, *, name):
         raise SorterError(f"pip could not install {peer.library}")
 
-    monkeypatch.setattr(matrix, "open_worker", refuse)
+    monkeypatch.setattr(against, "open_worker", refuse)
     (found,) = matrix.measure_matrix([FAST_BUNDLE], [1], ["tflite_runtime"], [(64, 48)], 1, 1, lambda _: None)
     assert found.missing == "pip could not install tflite-runtime"
     assert found.figures == {}
     assert found.settings["runtime"] == "tflite_runtime"
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite_runtime"])
+def test_the_yardstick_has_the_library_of_the_runtime(runtime, scripts, monkeypatch):
+    made = []
+
+    class Interpreter:
+        def __init__(self, model_content: bytes, num_threads: int) -> None:
+            made.append((len(model_content), num_threads))
+
+        def allocate_tensors(self) -> None:
+            made.append("allocated")
+
+        def invoke(self) -> None:
+            made.append("invoked")
+
+    package = "ai_edge_litert" if runtime == "litert" else "tflite_runtime"
+    module = ModuleType(f"{package}.interpreter")
+    module.Interpreter = Interpreter
+    monkeypatch.setitem(sys.modules, package, ModuleType(package))
+    monkeypatch.setitem(sys.modules, f"{package}.interpreter", module)
+    script = importlib.import_module("bare_invoke")
+    monkeypatch.setattr(script, "version", lambda name: "9.9")
+    invoke, facts = script.open_peer({"model": str(FAST_BUNDLE), "threads": 2, "runtime": runtime})
+    assert invoke(np.zeros((1, 1, 3), np.uint8)) == ""
+    assert made == [((FAST_BUNDLE / "model.tflite").stat().st_size, 2), "allocated", "invoked"]
+    assert facts["library"] == f"{package.replace('_', '-')} 9.9"
 
 
 def test_the_yardstick_looks_at_no_frame(argument, tmp_path):

@@ -11,12 +11,13 @@ import pytest
 from edge.bench import soak as module
 from edge.bench.facts import Gauges, Reading
 from edge.bench.soak import MOST_POINTS, soak
+from edge.errors import LedgerError, SourceError
 
 MINUTE_S = 60.0
 
 
 class Rig:
-    """Time that only `step` and `sleep` move on, and gauges that follow a script."""
+    """Time that only `step` moves on, and gauges that follow a script."""
 
     def __init__(
         self,
@@ -26,7 +27,6 @@ class Rig:
     ) -> None:
         self.now_s = 5000.0
         self.power_meter: str | None = None
-        self.slept: list[float] = []
         self.steps = 0
         self._start_s = self.now_s
         self._state, self._figures, self._step_s = state, figures, step_s
@@ -39,14 +39,9 @@ class Rig:
         self.now_s += self._step_s
         return self._figures(self.now_s - self._start_s)
 
-    def sleep(self, duration_s: float) -> None:
-        self.slept.append(duration_s)
-        self.now_s += duration_s
-
-    def run(self, duration_s: float, every_s: float = 10.0, **options: Any):
+    def run(self, duration_s: float, every_s: float = 10.0, step: Callable[[], Mapping[str, float]] | None = None):
         gauges: Any = self
-        options = {"clock": lambda: self.now_s, "sleep": self.sleep} | options
-        return soak(self.step, duration_s, every_s, gauges, **options)
+        return soak(step or self.step, duration_s, every_s, gauges, clock=lambda: self.now_s)
 
 
 def hot(t_s: float) -> Reading:
@@ -191,12 +186,36 @@ def test_power_names_its_meter():
     assert rig.run(100.0).remarks == ("power 4.00 W on average, at most 4.00 W (ina219)",)
 
 
-def test_a_stop_that_is_asked_for_ends_it_with_what_it_has():
+def failing_at(rig: Rig, steps: int, error: Exception) -> Callable[[], Mapping[str, float]]:
+    def step() -> Mapping[str, float]:
+        if rig.steps == steps:
+            raise error
+        return rig.step()
+
+    return step
+
+
+def test_an_error_of_a_step_ends_it_with_what_it_has():
+    rig = Rig(step_s=60.0)
+    error = LedgerError("no room for the event book; make some")
+    found = rig.run(3600.0, every_s=120.0, step=failing_at(rig, 25, error))
+    assert found.duration_s == 1500.0
+    assert len(found.t_s) == 13
+    assert found.remarks[0] == "ended after 25 minutes: no room for the event book; make some"
+    assert not any("ended early" in remark for remark in found.remarks)
+
+
+def test_an_error_of_the_first_step_leaves_a_remark_and_no_point():
     rig = Rig()
-    found = rig.run(3600.0, should_stop=lambda: rig.steps >= 25)
-    assert found.duration_s == 25.0
-    assert found.t_s == (10.0, 20.0, 25.0)
-    assert found.remarks[0] == "ended early, after 25 s of 60 minutes"
+    found = rig.run(3600.0, step=failing_at(rig, 0, SourceError("the camera is lost")))
+    assert found.t_s == ()
+    assert found.remarks[0] == "ended after 0 s: the camera is lost"
+
+
+def test_any_other_exception_is_a_fault_and_goes_up():
+    rig = Rig()
+    with pytest.raises(ZeroDivisionError):
+        rig.run(3600.0, step=failing_at(rig, 25, ZeroDivisionError()))
 
 
 def test_the_first_sigint_lets_the_step_end():
@@ -211,11 +230,11 @@ def test_the_first_sigint_lets_the_step_end():
         ended.append(rig.steps)
         return figures
 
-    gauges: Any = rig
-    found = soak(step, 100.0, 10.0, gauges, clock=lambda: rig.now_s, sleep=rig.sleep)
+    found = rig.run(100.0, step=step)
     assert ended == [1, 2, 3]
     assert found.duration_s == 3.0
     assert len(found.t_s) == 1
+    assert found.remarks[0] == "ended early, after 3 s of 100 s"
     assert signal.getsignal(signal.SIGINT) is former
 
 
@@ -228,8 +247,7 @@ def test_the_second_sigint_leaves_the_step_and_keeps_the_points():
             os.kill(os.getpid(), signal.SIGINT)
         return rig.step()
 
-    gauges: Any = rig
-    found = soak(step, 100.0, 10.0, gauges, clock=lambda: rig.now_s, sleep=rig.sleep)
+    found = rig.run(100.0, step=step)
     assert found.t_s == (10.0, 15.0)
 
 
@@ -241,15 +259,6 @@ def test_it_runs_in_another_thread():
     assert len(found[0].t_s) == 3
 
 
-def test_pauses_are_short_sleeps():
-    rig = Rig()
-    found = rig.run(10.0, every_s=2.0, pause_s=1.0)
-    assert rig.steps == 5
-    assert max(rig.slept) <= 0.2
-    assert sum(rig.slept) == pytest.approx(5.0)
-    assert found.duration_s == pytest.approx(10.0)
-
-
 @pytest.mark.parametrize(("duration_s", "every_s"), [(0.0, 1.0), (1.0, 0.0)])
 def test_times_must_be_above_zero(duration_s, every_s):
     with pytest.raises(ValueError, match="expected more than zero"):
@@ -257,6 +266,6 @@ def test_times_must_be_above_zero(duration_s, every_s):
 
 
 def test_real_gauges_and_real_time():
-    found = soak(lambda: {"wall_us": 1.0}, 0.05, 0.02, Gauges(), pause_s=0.001)
+    found = soak(lambda: {"label_us": 1.0}, 0.05, 0.02, Gauges())
     assert found.duration_s >= 0.05
-    assert {"wall_us", "resident_mb", "processor_share", "descriptors"} <= found.columns.keys()
+    assert {"label_us", "resident_mb", "processor_share", "descriptors"} <= found.columns.keys()

@@ -43,7 +43,12 @@ MISTAKES = [
     ("a pin that is none", "gate:\n  servo_pin: 28\n", 2, "gate.servo_pin is 28: input should be less than 28"),
     ("two thresholds crossed", "presence:\n  empty_cover: 0.5\n", 2, "presence: empty_cover must not be above occ"),
     ("motion crossed", "presence:\n  moving_share: 0.5\n", 2, "moving_share must not be above disturbed_share"),
-    ("more than may vote", "vote:\n  min_frames: 6\n", 2, "vote: min_frames must not be above max_frames"),
+    (
+        "more than may vote",
+        "vote:\n  min_frames: 6\n  max_frames: 5\n",
+        2,
+        "vote: min_frames must not be above max_frames",
+    ),
     (
         "a bin out of reach",
         "\ngate:\n  bins_deg: {recyclable: 200.0, residue: 40.0}\n",

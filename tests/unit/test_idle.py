@@ -8,11 +8,11 @@ import pytest
 from edge.config import Config
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
-from edge.machine import IDLE_AFTER_S, Machine, State
+from edge.machine import IDLE_AFTER_S, Machine, Seen, State, advance
 from edge.pins import open_factory
 from edge.ports import Dull, Prepare
 from edge.presence.local_contrast import LocalContrastDetector
-from edge.records import Frame
+from edge.records import Frame, Presence
 from edge.runtime import Parts, Runtime
 from edge.sources.replay import ReplaySource
 from edge.sources.sim import Simulation
@@ -76,3 +76,27 @@ def test_a_tray_is_idle_two_seconds_after_the_last_motion():
     assert machine.is_idle(10.0 + IDLE_AFTER_S)
     assert not machine._replace(moved_s=11.0).is_idle(10.0 + IDLE_AFTER_S)
     assert not machine._replace(state=State.WAIT_EMPTY).is_idle(100.0)
+
+
+def test_a_night_without_light_is_idle_too():
+    lit = Machine(rules(Config()), State.READY, entered_s=10.0, moved_s=10.0)
+    machine = lit
+    for step in range(50):
+        machine, _ = advance(
+            machine, Seen(Presence(20.0 + step / 10, False, False, False, False, 0.0, 0.0)), 20.0 + step / 10
+        )
+    assert machine.state is State.READY
+    assert not machine.is_idle(20.0 + IDLE_AFTER_S - 0.01)
+    assert machine.is_idle(25.0)
+    machine, _ = advance(machine, Seen(Presence(25.0, True, False, True, True, 0.1, 0.1)), 25.0)
+    assert not machine.is_idle(25.0)
+
+
+def test_the_collector_may_run_wherever_no_item_is_in_flight():
+    machine = Machine(rules(Config()))
+    assert {state for state in State if machine._replace(state=state).may_pause} == {
+        State.READY,
+        State.WAIT_EMPTY,
+        State.FAULT,
+        State.PAUSED,
+    }

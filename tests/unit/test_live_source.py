@@ -307,7 +307,7 @@ def test_even_a_dull_frame_is_handed_over_twice_a_second(rig):
 def test_a_frame_that_is_wanted_prepared_comes_with_what_was_made_of_it_in_the_cameras_thread(rig):
     threads = []
 
-    def prepare(image):
+    def prepare(image, out):
         threads.append(threading.current_thread().name)
         return image[:1].copy()
 
@@ -322,8 +322,29 @@ def test_a_frame_that_is_wanted_prepared_comes_with_what_was_made_of_it_in_the_c
     assert rig.read().prepared is None, "asked for no more"
 
 
+def test_three_prepared_arrays_are_enough_and_the_one_in_hand_is_not_written_to(rig):
+    made = []
+
+    def prepare(image, out):
+        if out is None:
+            out = np.empty_like(image)
+            made.append(out)
+        out[...] = image
+        return out
+
+    rig.source.read(rig.clock.now_s(), prepare=prepare)
+    for seed in range(1, 20):
+        rig.camera.deliver(picture(seed))
+        if seed % 3 == 0:
+            frame = rig.source.read(rig.clock.now_s(), prepare=prepare)
+            for later in (101, 102, 103):
+                rig.camera.deliver(picture(later))
+                assert np.array_equal(frame.prepared, picture(seed))
+    assert len(made) <= live.BUFFERS
+
+
 def test_a_preparation_that_fails_is_told_at_the_next_read(rig):
-    def prepare(image):
+    def prepare(image, out):
         raise ValueError("no such size")
 
     rig.source.read(rig.clock.now_s(), prepare=prepare)

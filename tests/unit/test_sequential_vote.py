@@ -63,11 +63,22 @@ def test_a_single_frame_never_decides_however_sure_it_is():
     assert run([13.0]) is None
 
 
-def test_one_odd_frame_among_sure_ones_costs_frames_and_not_the_decision():
-    decision = run([7.0, -3.0, *[7.0] * 12])
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("odd", [-1.0, -3.0, -5.0, -8.0, -13.0])
+@pytest.mark.parametrize(("confidence", "sure"), [(0.9, 8.0), (0.9, 4.0), (0.99, 6.0)])
+def test_one_odd_frame_costs_frames_and_not_the_decision(confidence: float, sure: float, odd: float, place: int):
+    rules = policy(max_frames=200, min_frames=2, min_confidence=confidence, min_margin=2 * confidence - 1, noise=NOISE)
+    frames = [sure] * 180
+    frames[place] = odd
+    decision = run(frames, rules)
     assert decision is not None
     assert (decision.kind, decision.route) == (DecisionKind.CONFIDENT, "recyclable")
-    assert decision.frames == 10, "as many as bring the mean above the threshold"
+    assert (decision.frames > 2) is (place < 2)
+
+
+def test_two_frames_against_each_other_are_open_and_the_third_does_not_decide_alone():
+    assert run([8.0, -8.0]) is None
+    assert run([-8.0, 8.0, -8.0]) is None
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,21 @@ def test_the_fewest_threads_that_come_close_to_the_fastest_are_taken(
     assert bench.opened[:8] == [1, 2, 3, 4, 4, 3, 2, 1], "in turns, and back"
 
 
+@pytest.mark.parametrize(
+    ("invoke_us", "expected", "most_s"),
+    [
+        pytest.param({1: 80e3, 2: 45e3, 3: 33e3, 4: 28e3}, 4, 3.3, id="a Pi 3: all are tried, if not often"),
+        pytest.param({1: 1.5e6, 2: 1.5e6, 3: 1.5e6, 4: 1.5e6}, 1, 6.0, id="too slow to try more than the first"),
+        pytest.param({1: 9e6, 2: 9e6, 3: 9e6, 4: 9e6}, 1, 20.0, id="too slow for anything"),
+    ],
+)
+def test_trying_ends_in_time_with_what_is_known(monkeypatch, invoke_us: dict[int, float], expected: int, most_s: float):
+    bench = Bench(monkeypatch, invoke_us, invoke_us[1])
+    found = measure("litert", b"", [0, 1, 2, 3], bench.clock)
+    assert found.threads == expected
+    assert bench.now_s <= most_s
+
+
 def test_one_core_needs_no_measurement(monkeypatch):
     bench = Bench(monkeypatch, {}, 0.0)
     assert measure("litert", b"", [0], bench.clock) == DEFAULT
@@ -95,7 +110,7 @@ def test_another_machine_measures_for_itself(tmp_path: Path, monkeypatch):
     assert recall(path, "litert", MODEL) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"threads": 2}'], ids=str)
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"threads": 2}', "[" * 100_000], ids=lambda text: text[:9])
 def test_a_damaged_memory_is_none_and_is_written_anew(tmp_path: Path, text: str):
     path = tmp_path / "tuning.json"
     path.write_text(text)
@@ -104,12 +119,20 @@ def test_a_damaged_memory_is_none_and_is_written_anew(tmp_path: Path, text: str)
     assert recall(path, "litert", MODEL) == Tuning(2, None, {})
 
 
-@pytest.mark.parametrize("threads", [0, 65, "many", None])
-def test_a_number_of_threads_that_cannot_be_is_not_taken(tmp_path: Path, threads: object):
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"threads": threads} for threads in (0, 5, 2.5, "many", None, [1], float("inf"))),
+        *({"core": core} for core in (-1, 4000, 10**12, 1.5, "x", [1])),
+        {"wall_us": 3},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_not_taken(tmp_path: Path, change: dict[str, object]):
     path = tmp_path / "tuning.json"
     remember(path, "litert", MODEL, Tuning(2, None, {}))
     known = json.loads(path.read_text())
-    next(iter(known.values()))["threads"] = threads
+    next(iter(known.values())).update(change)
     path.write_text(json.dumps(known))
     assert recall(path, "litert", MODEL) is None
 

@@ -4,7 +4,7 @@ import os
 import random
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,17 +85,6 @@ def forget_pages(path: Path) -> None:
         os.close(fd)
 
 
-def real_disk(config: Config) -> Path:
-    """The folder for measurements that wait for a disk: beside the configured ledger, else the first on a real disk."""
-    candidates = [Path("/var/tmp"), Path(tempfile.gettempdir()), Path.cwd()]
-    if config.ledger.path is not None:
-        candidates.insert(0, Path(config.ledger.path).absolute().parent)
-    usable = [folder for folder in candidates if os.access(folder, os.W_OK)]
-    return next(
-        (folder for folder in usable if filesystem(folder) not in _IN_MEMORY), usable[0] if usable else Path.cwd()
-    )
-
-
 def filesystem(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
     """Type of the file system that a folder lies on, such as `ext4`; None if the system does not tell."""
     try:
@@ -107,6 +96,19 @@ def filesystem(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str
         Path(point): kind for line in lines if (mount := _mount(line)) is not None for point, kind in [mount]
     }
     return next((found[place] for place in (target, *target.parents) if place in found), None)
+
+
+def real_disk(config: Config, kind_of: Callable[[Path], str | None] = filesystem) -> Path:
+    """The folder for measurements that wait for a disk: beside the configured ledger, else the first on a real disk.
+
+    Args:
+        kind_of: type of the file system of a folder.
+    """
+    candidates = [Path("/var/tmp"), Path(tempfile.gettempdir()), Path.cwd()]
+    if config.ledger.path is not None:
+        candidates.insert(0, Path(config.ledger.path).absolute().parent)
+    usable = [folder for folder in candidates if os.access(folder, os.W_OK)]
+    return next((folder for folder in usable if kind_of(folder) not in _IN_MEMORY), usable[0] if usable else Path.cwd())
 
 
 def _mount(line: str) -> tuple[str, str] | None:

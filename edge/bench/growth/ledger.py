@@ -5,7 +5,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -30,13 +30,14 @@ SPARE_BYTES = 500_000_000
 def measure_ledger(config: Config, plan: Plan, folder: Path, progress: Callable[[str], None]) -> Axis:
     """Build ledgers of every size side by side, then write to and read from them in turns.
 
-    A size that the disk has no room for is left out, and named. Raises: LedgerError.
+    A size that the disk has no room for is left out, and named; if it has room for none, there are no curves.
+
+    Raises: LedgerError.
     """
     kind = filesystem(folder) or "an unknown file system"
     remarks = []
     with tempfile.TemporaryDirectory(dir=folder) as place:
         books: dict[Place, Path] = {}
-        sizes_kb: dict[Place, list[float]] = {}
         for rows in plan.rows:
             title = f"{rows:,}".replace(",", " ")
             free_bytes = shutil.disk_usage(place).free - SPARE_BYTES
@@ -50,16 +51,7 @@ def measure_ledger(config: Config, plan: Plan, folder: Path, progress: Callable[
             path = Path(place) / f"{rows}.db"
             build_book(path, rows, config)
             books[(float(rows), title)] = path
-            sizes_kb[(float(rows), title)] = [path.stat().st_size / rows / 1000]
-        progress("ledger: writing and reading in turns")
-        writes = interleave({at: partial(_write, path, config, plan) for at, path in books.items()}, plan.rounds)
-        tails = interleave({at: partial(_tail_ms, path, plan) for at, path in books.items()}, plan.rounds)
-        progress("ledger: reading all of it")
-        sums = interleave({at: partial(_summary_ms, path) for at, path in books.items()}, plan.summary_rounds)
-
-    def of_writes(title: str, unit: Unit, clock: Clock, part: Callable[[_Written], float]) -> Curve:
-        return Curve.of(title, unit, clock, {at: [*map(part, rounds)] for at, rounds in writes.items()}, "rows")
-
+        curves = _curves(config, plan, books, progress) if books else ()
     return Axis(
         name="ledger_size",
         title="Ledger size",
@@ -67,15 +59,31 @@ def measure_ledger(config: Config, plan: Plan, folder: Path, progress: Callable[
         method=f"Ledgers of items, {BOOT_EVENTS} events a start, on {kind}. Opened with nothing of them in memory; "
         f"appended to with a write that waits for the disk; the last {TAIL_EVENTS} events, and the summary of the "
         "whole book, from wherever the system has them.",
-        curves=(
-            of_writes("append, until durable", "ms", "wall", lambda one: one.append_ms),
-            of_writes("of it, processor time", "us", "cpu", lambda one: one.append_cpu_us),
-            of_writes("open", "ms", "wall", lambda one: one.open_ms),
-            Curve.of(f"`ledger tail -n {TAIL_EVENTS}`", "ms", "wall", tails, "rows"),
-            Curve.of("`ledger summary`", "ms", "wall", sums, "rows"),
-            Curve.of("file, a row", "KB", "none", sizes_kb, "rows"),
-        ),
+        curves=curves,
         remarks=tuple(remarks),
+    )
+
+
+def _curves(
+    config: Config, plan: Plan, books: Mapping[Place, Path], progress: Callable[[str], None]
+) -> tuple[Curve, ...]:
+    sizes_kb = {at: [path.stat().st_size / at[0] / 1000] for at, path in books.items()}
+    progress("ledger: writing and reading in turns")
+    writes = interleave({at: partial(_write, path, config, plan) for at, path in books.items()}, plan.rounds)
+    tails = interleave({at: partial(_tail_ms, path, plan) for at, path in books.items()}, plan.rounds)
+    progress("ledger: reading all of it")
+    sums = interleave({at: partial(_summary_ms, path) for at, path in books.items()}, plan.summary_rounds)
+
+    def of_writes(title: str, unit: Unit, clock: Clock, part: Callable[[_Written], float]) -> Curve:
+        return Curve.of(title, unit, clock, {at: [*map(part, rounds)] for at, rounds in writes.items()}, "rows")
+
+    return (
+        of_writes("append, until durable", "ms", "wall", lambda one: one.append_ms),
+        of_writes("of it, processor time", "us", "cpu", lambda one: one.append_cpu_us),
+        of_writes("open", "ms", "wall", lambda one: one.open_ms),
+        Curve.of(f"`ledger tail -n {TAIL_EVENTS}`", "ms", "wall", tails, "rows"),
+        Curve.of("`ledger summary`", "ms", "wall", sums, "rows"),
+        Curve.of("file, a row", "KB", "none", sizes_kb, "rows"),
     )
 
 

@@ -42,20 +42,25 @@ def _machine(machine: MachineFacts) -> str:
 def _axis(axis: Axis) -> Iterator[str]:
     yield f"## {axis.title}"
     yield ""
-    yield axis.method + _coverage(axis)
+    yield axis.method + _coverage(axis) if axis.curves else "Nothing was measured."
     yield ""
+    if axis.curves:
+        yield from _table(axis)
+        yield ""
+    for curve in axis.curves:
+        yield f"- {curve.title[0].upper()}{curve.title[1:]}: {curve.meaning}."
+    for remark in axis.remarks:
+        yield f"- {remark}"
+    yield ""
+
+
+def _table(axis: Axis) -> Iterator[str]:
     yield _row([axis.x_title, *[_heading(curve) for curve in axis.curves]])
     yield "|---|" + "---:|" * len(axis.curves)
     for index, place in enumerate(axis.curves[0].costs):
         yield _row([place.label, *[_cost(curve.costs[index], curve.unit) for curve in axis.curves]])
     yield _row(["exponent", *[_exponent(curve.exponent) for curve in axis.curves]])
     yield _row(["upper", *[_upper(curve.exponent) for curve in axis.curves]])
-    yield ""
-    for curve in axis.curves:
-        yield f"- {curve.title[0].upper()}{curve.title[1:]}: {curve.meaning}."
-    for remark in axis.remarks:
-        yield f"- {remark}"
-    yield ""
 
 
 def _coverage(axis: Axis) -> str:

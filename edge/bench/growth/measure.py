@@ -10,7 +10,7 @@ from edge.app import open_classifier, vote_policy
 from edge.bench.facts import machine_facts
 from edge.bench.growth.book import real_disk
 from edge.bench.growth.ledger import measure_ledger
-from edge.bench.growth.plan import PLANS, Plan, Scale
+from edge.bench.growth.plan import PLANS, Scale
 from edge.bench.growth.rate import measure_rate
 from edge.bench.growth.records import Growth
 from edge.bench.growth.size import measure_size
@@ -19,7 +19,7 @@ from edge.bench.growth.votes import measure_bins, measure_labels
 from edge.clock import utc_now
 from edge.config import Config
 
-__all__ = ["measure_growth", "measure_plan"]
+__all__ = ["measure_growth"]
 
 
 def measure_growth(
@@ -39,19 +39,7 @@ def measure_growth(
         folder: where ledgers are made and removed again; None takes one on a real disk.
     Raises: BundleError, ConfigError, LedgerError, SorterError.
     """
-    return measure_plan(config, PLANS[scale], scale, progress, file=file, folder=folder)
-
-
-def measure_plan(
-    config: Config,
-    plan: Plan,
-    scale: str,
-    progress: Callable[[str], None],
-    *,
-    file: Path | None = None,
-    folder: Path | None = None,
-) -> Growth:
-    """The same by a plan of one's own; `scale` is what it is called."""
+    plan = PLANS[scale]
     start_s = time.monotonic()
     utc, machine = utc_now(), machine_facts()
     config = config.model_copy(update={"model": config.model.model_copy(update={"threads": 1})})

@@ -22,8 +22,7 @@ class Plan:
         rows: of the ledger.
         appends: events written in one round.
         summary_rounds: rounds that read the whole ledger.
-        ages_frames: frames that a run has behind it.
-        plays: times that the recording is played in one round; it makes young runs older.
+        ages_frames: frames that a run has behind it; each round adds one play of the recording to them.
     """
 
     rounds: int
@@ -37,7 +36,6 @@ class Plan:
     appends: int
     summary_rounds: int
     ages_frames: tuple[int, ...]
-    plays: int
 
 
 _SIZES_PX = ((320, 240), (640, 480), (800, 600), (1280, 720), (1280, 960), (1920, 1080))
@@ -56,7 +54,6 @@ QUICK = Plan(
     appends=5,
     summary_rounds=6,
     ages_frames=(1_000, 10_000, 100_000),
-    plays=1,
 )
 """Less than 40 s on two cores of a server."""
 FULL = Plan(
@@ -71,7 +68,6 @@ FULL = Plan(
     appends=20,
     summary_rounds=3,
     ages_frames=(1_000, 10_000, 100_000, 1_000_000),
-    plays=1,
 )
 """Less than 20 minutes on two cores of a server; 8 GB of disk for the largest ledger."""
 PLANS: dict[Scale, Plan] = {"quick": QUICK, "full": FULL}

@@ -63,11 +63,12 @@ class _Clock:
 
     def __init__(self) -> None:
         self._clock = MonotonicClock()
-        self._halted_s = 0.0
-        self._since_s: float | None = None
+        self._halts: tuple[float, float | None] = (0.0, None)
+        """For how long it was halted so far, and since when it is. Replaced as one: the camera's thread reads it."""
 
     def now_s(self) -> float:
-        return (self._clock.now_s() if self._since_s is None else self._since_s) - self._halted_s
+        halted_s, since_s = self._halts
+        return (self._clock.now_s() if since_s is None else since_s) - halted_s
 
     def wait_until(self, t_s: float) -> None:
         remaining_s = t_s - self.now_s()
@@ -75,12 +76,13 @@ class _Clock:
             time.sleep(remaining_s)
 
     def halt(self) -> None:
-        self._since_s = self._clock.now_s()
+        halted_s, _ = self._halts
+        self._halts = halted_s, self._clock.now_s()
 
     def resume(self) -> None:
-        if self._since_s is not None:
-            self._halted_s += self._clock.now_s() - self._since_s
-            self._since_s = None
+        halted_s, since_s = self._halts
+        if since_s is not None:
+            self._halts = halted_s + self._clock.now_s() - since_s, None
 
 
 class _TrayCamera:
@@ -115,7 +117,10 @@ class _TrayCamera:
 
 
 class _TimedPresence:
-    """A detector that adds its processor time up, in whichever thread it is asked."""
+    """A detector that adds its processor time up, in whichever thread it is asked: glances are in the camera's.
+
+    `timed.TimedPresence` reads the whole process's clock, which would count the loop beside a glance as well.
+    """
 
     def __init__(self, inner: LocalContrastDetector) -> None:
         self._inner = inner

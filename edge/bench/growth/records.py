@@ -84,7 +84,7 @@ class Axis(_Part):
     title: str
     x_title: str = Field(description="head of the column of places")
     method: str = Field(description="what was measured, in a sentence or two")
-    curves: tuple[Curve, ...]
+    curves: tuple[Curve, ...] = Field(description="over the same places; none where nothing could be measured")
     remarks: tuple[str, ...] = ()
 
 

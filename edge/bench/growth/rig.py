@@ -6,12 +6,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from edge.app import vote_policy
+from edge.bench.timed import open_gate
 from edge.bundle import Bundle
 from edge.config import Config
-from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.machine import Rules
-from edge.pins import open_factory
 from edge.ports import PresenceDetector, Source
 from edge.records import BgrImage, ModelId, Prediction, Prepared
 from edge.runtime import Parts, Runtime
@@ -35,7 +34,7 @@ class KnowingClassifier:
     def model(self) -> ModelId:
         return self._bundle.id
 
-    def prepare(self, image: BgrImage) -> Prepared:
+    def prepare(self, image: BgrImage, out: Prepared | None = None) -> Prepared:
         return image
 
     def classify(self, image: BgrImage, t_s: float = 0.0, prepared: Prepared | None = None) -> Prediction:
@@ -59,11 +58,7 @@ def open_sorter(
         ledger = SqliteLedger(Path(place) / "ledger.db")
         stack.callback(ledger.close)
         ledger.open()
-        factory = open_factory("mock")
-        stack.callback(factory.close)
-        gate = ServoFlap(config.gate, factory)
-        stack.callback(gate.close)
-        gate.open()
+        gate = stack.enter_context(open_gate(config))
         stack.callback(source.close)
         source.open()
         # Nothing falls here: a sensor that the configuration names would wait in vain.

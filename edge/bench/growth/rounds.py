@@ -15,7 +15,7 @@ def interleave(tasks: Mapping[Key, Callable[[], Found]], rounds: int) -> dict[Ke
     """Run all tasks once a round, each round in another order; what each of them returned, in order of rounds."""
     keys = list(tasks)
     found: dict[Key, list[Found]] = {key: [] for key in keys}
-    for index in range(rounds):
+    for index in range(rounds if keys else 0):
         first = index % len(keys)
         order = keys[first:] + keys[:first]
         # Backwards every second time: no place comes always after the same other one.

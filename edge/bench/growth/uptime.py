@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from edge.bench.facts import Gauges
@@ -55,9 +54,8 @@ def measure_uptime(config: Config, plan: Plan, bundle: Bundle, folder: Path, pro
             sorter.run_to(places[place])
         # One play more for all, so that the last thing each of them did is the same.
         for sorter in sorters.values():
-            sorter.play_us(1)
-        tasks = {place: partial(sorter.play_us, plan.plays) for place, sorter in sorters.items()}
-        costs = interleave(tasks, plan.rounds)
+            sorter.play_us()
+        costs = interleave({place: sorter.play_us for place, sorter in sorters.items()}, plan.rounds)
     frames_mb = sum(frame.image.nbytes for frame in frames) / 1e6
     return Axis(
         name="uptime",
@@ -140,9 +138,9 @@ class _Sorter:
             if self._runtime.machine.state is State.READY:
                 self._collect(self._recording.next_s())
 
-    def play_us(self, plays: int) -> float:
-        """Mean processor time of a frame over whole plays, in microseconds: every kind of frame has its share."""
-        frames = plays * self._recording.length
+    def play_us(self) -> float:
+        """Mean processor time of a frame over a whole play, in microseconds: every kind of frame has its share."""
+        frames = self._recording.length
         start_ns = time.process_time_ns()
         self.run_to(self._recording.index + frames)
         return (time.process_time_ns() - start_ns) / frames / 1000
