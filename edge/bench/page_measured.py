@@ -89,11 +89,10 @@ def starts(report: Report, captions: Captions) -> Html:
 def soak(report: Report, captions: Captions) -> Html:
     """The long run."""
     found = report.soak
-    if found is None or not found.t_s:
-        return Html("")
-    panels = plots.soak_plots(found)
-    if not panels:
-        return Html("")
+    panels = plots.soak_plots(found) if found is not None and found.t_s else None
+    if found is None or not panels:
+        # A run that ended before its first point has nothing to draw, and a reason to tell.
+        return section("Soak", "soak", remarks(found.remarks)) if found is not None and found.remarks else Html("")
     minutes = found.duration_s / 60
     marks = [(kind, words) for kind, words in plots.SHADES.items() if plots.marked(found, kind)]
     state = "" if marks else "Nothing is shaded: no throttling was seen." if plots.has_flags(found) else _UNTOLD

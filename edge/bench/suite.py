@@ -17,8 +17,10 @@ from edge.bench import label, live, loop, process
 from edge.bench.allocations import collector_pause_ms, measure_allocations, pause_figure
 from edge.bench.facts import machine_facts
 from edge.bench.frames import describe, play_frames, still_frames
+from edge.bench.noise import spread_of, stolen_of, verdict_of
 from edge.bench.report import Figure, ModelFacts, Noise, Report
 from edge.bench.timed import LoopRound
+from edge.bench.wording import percent
 from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.clock import utc_now
@@ -31,8 +33,11 @@ __all__ = ["FULL", "QUICK", "Plan", "measure", "noise_of", "soak_step"]
 SOAK_FRAMES = 10
 CODE = ("edge", "models", "config", "pyproject.toml", "constraints.txt")
 """What decides about a figure; a change elsewhere leaves the commit what it is."""
-QUIET, FAIR = 0.05, 0.15
-"""Largest spread of the bare inference, or share of its time that was stolen, for the verdict."""
+_SENTENCES = {
+    "quiet": "This machine was quiet: {}.",
+    "fair": "This machine was fairly quiet: {}; small differences do not show.",
+    "noisy": "This machine was too noisy to be compared with others: {}; stop what else runs, and repeat it.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,27 +164,12 @@ def _in_turns(
 
 def noise_of(rounds: Sequence[label.LabelRound]) -> Noise:
     """How steady the bare inference was: over its rounds, and beside the wall."""
-    cpu_us = [one.cpu_us("bare") for one in rounds]
-    spread = max(cpu_us) / min(cpu_us) - 1.0
-    used = sum(sum(one.samples["bare"].cpu) for one in rounds)
-    stolen = max(0.0, 1.0 - used / sum(sum(one.samples["bare"].wall) for one in rounds))
-    worst = max(spread, stolen)
-    told = f"the bare inference's rounds spread by {spread:.1%}, and {stolen:.1%} of its time went to others"
-    if worst <= QUIET:
-        return Noise(spread=spread, stolen=stolen, verdict="quiet", sentence=f"This machine was quiet: {told}.")
-    if worst <= FAIR:
-        return Noise(
-            spread=spread,
-            stolen=stolen,
-            verdict="fair",
-            sentence=f"This machine was fairly quiet: {told}; small differences do not show.",
-        )
-    return Noise(
-        spread=spread,
-        stolen=stolen,
-        verdict="noisy",
-        sentence=f"This machine was too noisy to be compared with others: {told}; stop what else runs, and repeat it.",
-    )
+    bare = [one.samples["bare"] for one in rounds]
+    spread = spread_of([one.cpu_us("bare") for one in rounds])
+    stolen = stolen_of(sum(sum(one.cpu) for one in bare), sum(sum(one.wall) for one in bare))
+    verdict = verdict_of(spread, stolen)
+    told = f"the bare inference's rounds spread by {percent(spread)}, and {percent(stolen)} of its time went to others"
+    return Noise(spread=spread, stolen=stolen, verdict=verdict, sentence=_SENTENCES[verdict].format(told))
 
 
 def _model_facts(bundle: Bundle, classifier: TfliteClassifier, config: Config) -> ModelFacts:

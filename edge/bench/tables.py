@@ -66,7 +66,7 @@ def _markdown_contenders(title: str, contenders: Sequence[Contender]) -> list[st
     heads = (
         f"{markdown_of(pretty(first[name].title))}, {UNITS.get(first[name].unit, first[name].unit)}" for name in names
     )
-    lines = ["", f"| {title} | {' | '.join(heads)} |", "|---|" + "---|" * len(names)]
+    lines = ["", f"| {title} | {' | '.join(heads)} |", "|---|" + "---|" * len(names)] if names else []
     for each in contenders:
         if each.missing is None:
             row = [_plain_median(each.figures.get(name)) for name in names]
@@ -176,7 +176,7 @@ def print_report(report: Report, console: "Console") -> None:
     for title, contenders in (("combinations", report.matrix), ("other programs", report.peers)):
         _print_contenders(title, contenders, console)
     if report.soak is not None:
-        say(console, _soak_line(report.soak))
+        say(console, " ".join([_soak_line(report.soak), *(f"{remark.rstrip('.')}." for remark in report.soak.remarks)]))
     noise = report.noise
     figures = f"spread {percent(noise.spread)}, stolen {percent(noise.stolen)}"
     say(console, f"{noise.verdict}: {noise.sentence} ({figures})", "bold red" if noise.verdict == "noisy" else "dim")

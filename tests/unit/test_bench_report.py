@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from edge.bench.files import read_report
-from edge.bench.report import SERIES_POINTS, Distribution, Figure, Noise, Report, Series
+from edge.bench.report import SERIES_POINTS, Contender, Distribution, Figure, Noise, Report, Series
 from edge.bench.tables import print_report, to_csv, to_markdown
 from edge.bench.wording import cells, goal_text, number, percent, standing, verdict, without_common
 from edge.errors import ConfigError
@@ -179,11 +179,20 @@ def test_a_noisy_machine_is_said_before_any_figure(report):
 
 def test_markdown_is_a_table_with_its_machine_and_its_command(report):
     text = to_markdown(report)
-    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert "| combinations |" in text and "| other programs |" in text
+    table = [line for line in text.split("\n\n")[0].splitlines() if line.startswith("|")]
     assert len(table) == 2 + len(report.figures)
     assert len({line.count("|") for line in table}) == 1
     assert f"```\n{report.command}\n```" in text
     assert "Raspberry Pi 4 Model B Rev 1.4, 4 × aarch64" in text
+
+
+def test_contenders_that_were_not_measured_make_no_table_and_are_named(report):
+    gone = (Contender(title="one", missing="the machine was too noisy"), Contender(title="two", missing="no wheel"))
+    text = to_markdown(report.model_copy(update={"matrix": (), "peers": gone}))
+    assert "other programs" not in text
+    assert "one was not measured: the machine was too noisy" in text
+    assert "two was not measured: no wheel" in text
 
 
 def test_markdown_holds_no_markup_of_a_name(report):

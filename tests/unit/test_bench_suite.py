@@ -16,6 +16,7 @@ from edge.bench.loop import open_loop
 from edge.bench.report import Report
 from edge.bench.samples import Samples
 from edge.bench.suite import Plan, measure, noise_of, soak_step
+from edge.bench.wording import percent
 from edge.config import Config
 
 TINY = Plan(rounds=2, frames=3, plays=1, items=1, idle_s=1, throughput_frames=8, starts=0)
@@ -101,7 +102,7 @@ def rounds_of(cpu_us: list[float], wall: float = 1.0) -> list[LabelRound]:
 def test_the_verdict_on_the_noise(rounds: list[LabelRound], verdict: str):
     found = noise_of(rounds)
     assert found.verdict == verdict
-    assert f"{found.spread:.1%}" in found.sentence
+    assert percent(found.spread) in found.sentence
 
 
 def test_a_step_of_a_soak_does_real_work():
