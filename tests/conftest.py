@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 _STATE = tempfile.mkdtemp(prefix="edge-sorter-tests-")
+os.chmod(_STATE, 0o777)  # some tests run the program as another user
 atexit.register(shutil.rmtree, _STATE, ignore_errors=True)
 
 # Before Typer and Rich are imported, which look once: neither the terminal nor a CI service decides what is printed.

@@ -13,7 +13,6 @@ from convert.quantize import is_wholly_delegated, tensors
 from edge.bundle import InputTensor
 from edge.classify.interpreters import open_interpreter
 from edge.errors import BundleError
-from edge.preprocess import Preprocessor
 
 
 @pytest.fixture
@@ -81,7 +80,8 @@ def test_a_model_without_metadata_says_so(tiny_model: Callable[..., bytes]) -> N
 def test_the_input_takes_pixels_by_one_xor(tiny_model: Callable[..., bytes]) -> None:
     source, _ = tensors(tiny_model())
     assert isinstance(source, InputTensor)
-    assert Preprocessor(source.spec())._flip == 0x80
+    every_pixel = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(source.spec().quantization_table().view(np.uint8), every_pixel ^ 0x80)
 
 
 def test_one_delegate_takes_the_tiny_model_whole(tiny_model: Callable[..., bytes]) -> None:
