@@ -31,7 +31,8 @@ def verdict_of(spread: float, stolen: float) -> Verdict:
 
 def why_too_noisy(bare: Sequence[Round]) -> str | None:
     """One sentence if rounds that stood beside these of the bare inference must not be compared; None if they may."""
-    spread = spread_of([one.median_cpu_us for one in bare])
+    # Several threads wait for one another in processor time: what is steady on the wall is steady.
+    spread = min(spread_of([one.median_cpu_us for one in bare]), spread_of([one.median_wall_us for one in bare]))
     stolen = stolen_of(sum(sum(one.cpu_us) for one in bare), sum(sum(one.wall_us) for one in bare))
     if verdict_of(spread, stolen) != "noisy":
         return None
