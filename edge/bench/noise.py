@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from edge.bench.stats import median_interval
 from edge.bench.wording import percent
 from edge.bench.workers import Round
 
@@ -14,8 +15,12 @@ QUIET, FAIR = 0.05, 0.15
 
 
 def spread_of(rounds: Sequence[float]) -> float:
-    """The most over the least round, less one."""
-    return max(rounds) / min(rounds) - 1.0
+    """Upper over lower end of the interval of their median, less one: of few rounds, the most over the least.
+
+    A single round that a neighbour spoilt moves no median, and is no reason to throw the others away.
+    """
+    found = median_interval(rounds)
+    return found.high / found.low - 1.0
 
 
 def stolen_of(cpu_us: float, wall_us: float) -> float:

@@ -114,7 +114,7 @@ def how_it_was_measured(report: Report) -> Html:
         _paragraph(
             "Noise.",
             "The bare inference does the same work every time, so that whatever its rounds differ by is the machine's. "
-            f"Here its largest round was {percent(noise.spread)} over its smallest, and for {percent(noise.stolen)} of "
+            f"Here the interval of its median was {percent(noise.spread)} wide, and for {percent(noise.stolen)} of "
             f"its wall time it did not run: {noise.verdict}.",
         ),
         *listing,

@@ -182,7 +182,7 @@ class FrameSet(_Part):
 class Noise(_Part):
     """How steady the machine was: of the bare inference, which does the same work every time."""
 
-    spread: float = Field(description="its most over its least round, less one, in processor time")
+    spread: float = Field(description="upper over lower end of the interval of its median, less one, in processor time")
     stolen: float = Field(description="share of its wall time that it did not run")
     verdict: Literal["quiet", "fair", "noisy"]
     sentence: str
