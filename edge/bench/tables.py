@@ -71,9 +71,19 @@ def _markdown_contenders(title: str, contenders: Sequence[Contender]) -> list[st
         if each.missing is None:
             row = [_plain_median(each.figures.get(name)) for name in names]
             lines.append(f"| {markdown_of(pretty(each.title))} | {' | '.join(row)} |")
-    missing = [each for each in contenders if each.missing is not None]
-    lines += [line for each in missing for line in ("", markdown_of(f"{each.title} was not measured: {each.missing}"))]
-    return lines
+    return lines + [line for told in _not_measured(contenders) for line in ("", markdown_of(told))]
+
+
+def _not_measured(contenders: Sequence[Contender]) -> list[str]:
+    """One sentence a reason, with the names of all that it kept out."""
+    reasons: dict[str, list[str]] = {}
+    for each in contenders:
+        if each.missing is not None:
+            reasons.setdefault(each.missing, []).append(each.title)
+    return [
+        f"{'; '.join(titles)} {'was' if len(titles) == 1 else 'were'} not measured: {reason}"
+        for reason, titles in reasons.items()
+    ]
 
 
 def _plain_median(figure: Figure | None) -> str:
@@ -202,10 +212,10 @@ def _print_contenders(title: str, contenders: Sequence[Contender], console: "Con
         if each.missing is None:
             row = [_median_and_interval(each.figures.get(name)) for name in names]
             table.add_row(escaped(pretty(short_title)), *row)
-    console.print(table, width=min(WIDTH, console.width))
-    for each in contenders:
-        if each.missing is not None:
-            say(console, f"{each.title} was not measured: {each.missing}")
+    if names:
+        console.print(table, width=min(WIDTH, console.width))
+    for told in _not_measured(contenders):
+        say(console, f"{title}: {told}")
 
 
 def _median_and_interval(figure: Figure | None) -> str:
