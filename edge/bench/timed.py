@@ -1,6 +1,6 @@
 """The loop's parts with clocks around them, and a runtime that is made of these."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,12 @@ from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.machine import Machine, Rules, State
 from edge.pins import open_factory
-from edge.ports import Dull, PresenceDetector, Source
+from edge.ports import Classifier, Dull, Gate, PresenceDetector, Source
 from edge.presence.local_contrast import LocalContrastDetector
 from edge.records import BgrImage, Frame, GateReport, ModelId, Prediction, Prepared, Presence
-from edge.runtime import Parts, Runtime
+from edge.runtime import Parts, Runtime, Watcher
 
-__all__ = ["TITLES", "Log", "LoopRound", "TimedGate", "open_gate", "open_runtime"]
+__all__ = ["TITLES", "Log", "LoopRound", "TimedGate", "open_gate", "open_parts", "open_runtime"]
 
 TITLES = {
     "presence": "presence: thumbnail and look, every frame",
@@ -58,23 +58,45 @@ def open_gate(config: Config) -> Iterator[ServoFlap]:
 
 
 @contextmanager
-def open_runtime(
-    config: Config, bundle: Bundle, classifier: TfliteClassifier, source: Source, log: "Log"
+def open_parts(
+    config: Config,
+    bundle: Bundle,
+    source: Source,
+    presence: PresenceDetector,
+    classifier: Classifier,
+    gate: Gate,
+    watchers: Sequence[Watcher] = (),
+    *,
+    folder: Path | None = None,
 ) -> Iterator[Runtime]:
-    """Real parts on simulated pins, and a ledger that is thrown away. Raises: LedgerError, ActuatorError."""
+    """A runtime of these parts, with a ledger that is thrown away. Raises: LedgerError.
+
+    Args:
+        folder: where the ledger lies until then; None takes the system's own for such things.
+    """
     with ExitStack() as stack:
-        folder = stack.enter_context(TemporaryDirectory())
-        ledger = SqliteLedger(Path(folder) / "ledger.db")
-        ledger.open()
+        place = stack.enter_context(TemporaryDirectory(dir=folder))
+        ledger = SqliteLedger(Path(place) / "ledger.db")
         stack.callback(ledger.close)
-        gate = TimedGate(stack.enter_context(open_gate(config)), log)
-        presence = TimedPresence(LocalContrastDetector(config.presence), log)
-        parts = Parts(source, presence, TimedClassifier(classifier, log), gate, None, ledger)
+        ledger.open()
         # Nothing falls here: a sensor that the configuration names would wait in vain.
         drop = config.drop_sensor.model_copy(update={"kind": "none"})
         rules = Rules(config.settle, config.rearm, drop, config.vote.deadline_s, vote_policy(config, bundle))
         model = {"name": bundle.id.name, "version": bundle.id.version, "sha256": bundle.id.sha256}
-        yield Runtime(parts, rules, {"model": model, "source": "bench"}, [log])
+        parts = Parts(source, presence, classifier, gate, None, ledger)
+        yield Runtime(parts, rules, {"model": model, "source": "bench"}, watchers)
+
+
+@contextmanager
+def open_runtime(
+    config: Config, bundle: Bundle, classifier: TfliteClassifier, source: Source, log: "Log"
+) -> Iterator[Runtime]:
+    """A runtime with clocks around its parts, on simulated pins. Raises: LedgerError, ActuatorError."""
+    presence = TimedPresence(LocalContrastDetector(config.presence), log)
+    with open_gate(config) as flap:
+        timed = (source, presence, TimedClassifier(classifier, log), TimedGate(flap, log))
+        with open_parts(config, bundle, *timed, [log]) as runtime:
+            yield runtime
 
 
 class Log:

@@ -1,19 +1,15 @@
 """A sorter around a source that a measurement brings: simulated pins, a real ledger, a classifier that knows."""
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from edge.app import vote_policy
-from edge.bench.timed import open_gate
+from edge.bench.timed import open_gate, open_parts
 from edge.bundle import Bundle
 from edge.config import Config
-from edge.ledger import SqliteLedger
-from edge.machine import Rules
 from edge.ports import PresenceDetector, Source
 from edge.records import BgrImage, ModelId, Prediction, Prepared
-from edge.runtime import Parts, Runtime
+from edge.runtime import Runtime
 
 __all__ = ["KnowingClassifier", "open_sorter"]
 
@@ -53,17 +49,11 @@ def open_sorter(
     Args:
         folder: where its ledger lies until it is closed.
     """
-    with ExitStack() as stack:
-        place = stack.enter_context(tempfile.TemporaryDirectory(dir=folder))
-        ledger = SqliteLedger(Path(place) / "ledger.db")
-        stack.callback(ledger.close)
-        ledger.open()
-        gate = stack.enter_context(open_gate(config))
-        stack.callback(source.close)
+    with (
+        open_gate(config) as gate,
+        closing(source),
+        open_parts(config, bundle, source, presence, KnowingClassifier(bundle), gate, folder=folder) as runtime,
+    ):
         source.open()
-        # Nothing falls here: a sensor that the configuration names would wait in vain.
-        drop = config.drop_sensor.model_copy(update={"kind": "none"})
-        rules = Rules(config.settle, config.rearm, drop, config.vote.deadline_s, vote_policy(config, bundle))
-        runtime = Runtime(Parts(source, presence, KnowingClassifier(bundle), gate, None, ledger), rules, {})
         runtime.begin()
         yield runtime
