@@ -137,6 +137,7 @@ def open_session(
         release_file_pages()
         bundle, classifier, tuning = _open_tuned(config, file)
         stack.callback(classifier.close)
+        bundle = bundle.without_model()
         ledger = SqliteLedger(ledger_path(config))
         ledger.open()
         stack.callback(ledger.close)

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,6 +132,10 @@ class Bundle:
     @property
     def labels(self) -> tuple[str, ...]:
         return self.manifest.labels
+
+    def without_model(self) -> "Bundle":
+        """The same without the model's bytes, once an interpreter has them."""
+        return replace(self, model=b"")
 
     def golden_image(self, golden: Golden) -> bytes:
         """The encoded bytes of a golden image. Raises: BundleError if the file cannot be read."""

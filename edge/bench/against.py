@@ -14,6 +14,7 @@ from edge.bench.frames import still_frames
 from edge.bench.noise import why_too_noisy
 from edge.bench.peers.registry import BARE_INVOKE, EDGE_SORTER, Peer, choose_peers, open_worker
 from edge.bench.report import Contender, Figure
+from edge.bench.samples import WORDS
 from edge.bench.workers import Round, Worker, interleave
 from edge.bundle import Bundle, load_bundle
 from edge.errors import ConfigError, SorterError
@@ -132,23 +133,30 @@ def package_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def ratio_figure(rounds: Sequence[Round], bare: Sequence[Round], which: str) -> Figure:
-    """A worker's rounds over those of the bare inference that stood beside them; `which` ends the title."""
-    ratios = [one.median_cpu_us / other.median_cpu_us for one, other in zip(rounds, bare, strict=True)]
-    return Figure.of(f"processor time from a frame to its label, over the bare invoke() {which}", "ratio", ratios)
+def ratio_figure(rounds: Sequence[Round], bare: Sequence[Round], which: str, threads: int = 1) -> Figure:
+    """A worker's rounds over those of the bare inference that stood beside them; `which` ends the title.
+
+    With more than one thread by the wall, see `samples.Clock`.
+    """
+    pairs = list(zip(rounds, bare, strict=True))
+    if threads == 1:
+        word, ratios = WORDS["cpu"], [one.median_cpu_us / other.median_cpu_us for one, other in pairs]
+    else:
+        word, ratios = WORDS["wall"], [one.median_wall_us / other.median_wall_us for one, other in pairs]
+    return Figure.of(f"frame to label / bare invoke() {which}, {word}", "ratio", ratios)
 
 
-def speed_figures(rounds: Sequence[Round], start_s: float | None) -> dict[str, Figure]:
-    """`label_us`, `label_wall_us`, `frames_per_s` and, where it is known, `start_s`, of a worker's rounds."""
-    figures = {
-        "label_us": Figure.of("processor time from a frame to its label", "us", [one.median_cpu_us for one in rounds]),
-        "label_wall_us": Figure.of("time from a frame to its label", "us", [one.median_wall_us for one in rounds]),
-        "frames_per_s": Figure.of(
-            "frames one after another", "frames/s", [one.frames_per_s for one in rounds], better="higher"
-        ),
-    }
+def speed_figures(rounds: Sequence[Round], start_s: float | None, threads: int = 1) -> dict[str, Figure]:
+    """`label_us` (one thread), `label_wall_us`, `frames_per_s` and, where it is known, `start_s`."""
+    figures = {}
+    if threads == 1:
+        figures["label_us"] = Figure.of("frame to label, processor time", "us", [one.median_cpu_us for one in rounds])
+    figures["label_wall_us"] = Figure.of("frame to label, wall time", "us", [one.median_wall_us for one in rounds])
+    figures["frames_per_s"] = Figure.of(
+        "frames one after another", "frames/s", [one.frames_per_s for one in rounds], better="higher"
+    )
     if start_s is not None:
-        figures["start_s"] = Figure.of("start of the process to its first label", "s", [start_s])
+        figures["start_s"] = Figure.of("start of its measuring process, model opened and warmed", "s", [start_s])
     return figures
 
 

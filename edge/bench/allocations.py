@@ -36,9 +36,14 @@ def measure_allocations(rig: LoopRig, plays: int) -> dict[str, Figure]:
         rig.watched(watch, plays)
     finally:
         tracemalloc.stop()
+    idle, classified = peaks["turn_idle"], peaks["turn_classified"]
     return {
-        "idle_turn_kb": Figure.of("memory that a frame of the empty tray takes for its turn", "KB", peaks["turn_idle"]),
-        "turn_kb": Figure.of("memory that a classified frame takes for its turn", "KB", peaks["turn_classified"]),
+        "idle_turn_kb": Figure.of(
+            f"most memory that one of {len(idle)} frames of the empty tray took for its turn", "KB", [max(idle)]
+        ),
+        "turn_kb": Figure.of(
+            f"most memory that one of {len(classified)} classified frames took for its turn", "KB", [max(classified)]
+        ),
         "blocks_kept": Figure.of(
             "blocks of memory that a turn leaves behind", "blocks", [_blocks_kept(rig) for _ in range(plays)]
         ),

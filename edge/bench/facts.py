@@ -166,7 +166,7 @@ def machine_facts(root: Path = ROOT, run: Run = run_command) -> MachineFacts:
     board = text(root / "proc/device-tree/model") or text(root / "sys/firmware/devicetree/base/model")
     processor = dict(_fields(root / "proc/cpuinfo", ":"))
     return MachineFacts(
-        model=board or processor.get("model name") or processor.get("Model") or platform.machine(),
+        model=board or _processor(processor) or platform.machine(),
         board=board,
         architecture=platform.machine(),
         cores=len(os.sched_getaffinity(0)),
@@ -184,6 +184,13 @@ def machine_facts(root: Path = ROOT, run: Run = run_command) -> MachineFacts:
         load=_load(root),
         libraries=_libraries(),
     )
+
+
+def _processor(told: dict[str, str]) -> str | None:
+    """Its name, with what tells generations of one name apart."""
+    name = told.get("model name") or told.get("Model")
+    family, model = told.get("cpu family"), told.get("model")
+    return f"{name} (family {family}, model {model})" if name and family and model else name
 
 
 def _find_temperature(root: Path) -> Path | None:

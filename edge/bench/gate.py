@@ -16,7 +16,7 @@ from edge.bench.stats import compare_rounds, holm
 from edge.errors import ConfigError
 from edge.paths import write_whole
 
-__all__ = ["Record", "check", "kind_of", "read_records", "record_of", "same_kind", "write_record"]
+__all__ = ["Record", "check", "kind_of", "read_records", "record_of", "same_kind", "table", "write_record"]
 
 LEVEL = 0.05
 """Chance that anything at all fails where nothing has changed."""
@@ -147,6 +147,16 @@ def check(known: Sequence[Record], new: Record) -> list[str]:
                 f"[{difference.low:.3f}, {difference.high:.3f}], p {p:.4f})"
             )
     return worse
+
+
+def table(old: Record, new: Record) -> list[str]:
+    """Lines of every ratio that both have: what was recorded, what was found, and the loss that is allowed."""
+    lines = [f"{'ratio':<20} {'recorded':>10} {'found':>10} {'worse by':>9} {'allowed':>8}"]
+    for name in (name for name in old.ratios if name in new.ratios):
+        was, found = median(old.ratios[name]), median(new.ratios[name])
+        loss = found / was - 1.0 if new.better[name] == "lower" else was / found - 1.0
+        lines.append(f"{name:<20} {was:>10.4g} {found:>10.4g} {loss:>9.1%} {SLACK.get(name, LEAST_WORSE):>8.0%}")
+    return lines
 
 
 def _best(known: Sequence[Record], name: str, better: str) -> Record:

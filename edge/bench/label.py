@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bench.report import Figure, Stage
-from edge.bench.samples import Instant, Samples, now, stages
+from edge.bench.samples import WORDS, Clock, Instant, Samples, now, stages
 from edge.classify.interpreters import RuntimeName, open_interpreter
 from edge.classify.tflite import TfliteClassifier
 from edge.records import BgrImage
@@ -37,18 +37,13 @@ class LabelRound:
 
     samples: dict[str, Samples] = field(default_factory=lambda: {name: Samples() for name in (*TITLES, "bare")})
 
-    def cpu_us(self, name: str) -> float:
-        """Median processor time of a stage."""
-        return float(np.median(self.samples[name].cpu))
+    def us(self, name: str, clock: Clock) -> float:
+        """Median time of a stage."""
+        return float(np.median(self.samples[name].of(clock)))
 
-    def wall_us(self, name: str) -> float:
-        """Median wall time of a stage."""
-        return float(np.median(self.samples[name].wall))
-
-    @property
-    def spread(self) -> float:
-        """p90 of the overhead's processor time over its p50."""
-        return float(np.percentile(self.samples["overhead"].cpu, 90) / self.cpu_us("overhead"))
+    def spread(self, clock: Clock) -> float:
+        """p90 of the overhead over its p50."""
+        return float(np.percentile(self.samples["overhead"].of(clock), 90) / self.us("overhead", clock))
 
 
 def measure_label(classifier: TfliteClassifier, stills: npt.NDArray[np.uint8], frames: int) -> LabelRound:
@@ -131,45 +126,49 @@ def measure_warm_up(runtime: RuntimeName, model: bytes, threads: int, rounds: in
     }
 
 
-def figures_of(rounds: Sequence[LabelRound]) -> dict[str, Figure]:
-    """What is claimed of frame to label."""
-    ratios = [one.cpu_us("frame_to_label") / one.cpu_us("bare") for one in rounds]
-    return {
-        "label_ratio": Figure.of("frame to label / bare invoke, processor time", "ratio", ratios, goal=LABEL_GOAL),
+def figures_of(rounds: Sequence[LabelRound], clock: Clock = "cpu") -> dict[str, Figure]:
+    """What is claimed of frame to label.
+
+    Args:
+        clock: see `samples.Clock`.
+    """
+    word = WORDS[clock]
+    bare = [one.us("bare", clock) for one in rounds]
+    label, overhead = ([one.us(name, clock) for one in rounds] for name in ("frame_to_label", "overhead"))
+
+    def over_bare(values: Sequence[float]) -> list[float]:
+        return [value / yardstick for value, yardstick in zip(values, bare, strict=True)]
+
+    def tail(of: Clock) -> list[float]:
+        return [_tail([value for one in rounds for value in one.samples["overhead"].of(of)])]
+
+    figures = {
+        "label_ratio": Figure.of(f"frame to label / bare invoke, {word}", "ratio", over_bare(label), goal=LABEL_GOAL),
         "overhead_tail": Figure.of(
-            "our own overhead a frame: p99 / p50 of all frames, processor time",
-            "ratio",
-            [_tail([value for one in rounds for value in one.samples["overhead"].cpu])],
-            goal=TAIL_GOAL,
-        ),
-        "overhead_tail_wall": Figure.of(
-            "the same in wall time",
-            "ratio",
-            [_tail([value for one in rounds for value in one.samples["overhead"].wall])],
+            f"our own overhead a frame: p99 / p50 of all frames, {word}", "ratio", tail(clock), goal=TAIL_GOAL
         ),
         "overhead_spread": Figure.of(
-            "our own overhead a frame: p90 / p50 of a round", "ratio", [one.spread for one in rounds]
+            "our own overhead a frame: p90 / p50 of a round", "ratio", [one.spread(clock) for one in rounds]
         ),
-        "overhead_ratio": Figure.of(
-            "our own overhead a frame / bare invoke, processor time",
-            "ratio",
-            [one.cpu_us("overhead") / one.cpu_us("bare") for one in rounds],
-        ),
-        "bare_invoke_us": Figure.of("bare invoke, processor time", "us", [one.cpu_us("bare") for one in rounds]),
-        "label_us": Figure.of("frame to label, processor time", "us", [one.cpu_us("frame_to_label") for one in rounds]),
-        "label_wall_us": Figure.of(
-            "frame to label, wall time", "us", [one.wall_us("frame_to_label") for one in rounds]
-        ),
-        "overhead_us": Figure.of(
-            "frame to label less the inference, processor time", "us", [one.cpu_us("overhead") for one in rounds]
-        ),
+        "overhead_ratio": Figure.of(f"our own overhead a frame / bare invoke, {word}", "ratio", over_bare(overhead)),
+        "bare_invoke_us": Figure.of(f"bare invoke, {word}", "us", bare),
+        "label_us": Figure.of(f"frame to label, {word}", "us", label),
+        "overhead_us": Figure.of(f"frame to label less the inference, {word}", "us", overhead),
     }
+    if clock == "cpu":
+        figures["overhead_tail_wall"] = Figure.of(
+            "our own overhead a frame: p99 / p50 of all frames, wall time", "ratio", tail("wall")
+        )
+        figures["label_wall_us"] = Figure.of(
+            "frame to label, wall time", "us", [one.us("frame_to_label", "wall") for one in rounds]
+        )
+    return figures
 
 
 def _tail(samples: Sequence[float]) -> float:
     return float(np.percentile(samples, 99) / np.median(samples))
 
 
-def stages_of(rounds: Sequence[LabelRound], start_s: float) -> dict[str, Stage]:
+def stages_of(rounds: Sequence[LabelRound], start_s: float, clock: Clock = "cpu") -> dict[str, Stage]:
     """All samples of the steps; `start_s` is the performance counter's zero of the series."""
-    return stages(TITLES, [one.samples for one in rounds], start_s)
+    return stages(TITLES, [one.samples for one in rounds], start_s, has_cpu=clock == "cpu")

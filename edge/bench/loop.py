@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from edge.bench.report import Figure, Stage
-from edge.bench.samples import now, stages
+from edge.bench.samples import WORDS, Clock, now, stages
 from edge.bench.timed import TITLES, Log, LoopRound, open_runtime
 from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
@@ -76,41 +76,41 @@ def open_loop(
         yield LoopRig(runtime, log, recording)
 
 
-def figures_of(rounds: Sequence[LoopRound], bare_us: Sequence[float]) -> dict[str, Figure]:
+def figures_of(rounds: Sequence[LoopRound], bare_us: Sequence[float], clock: Clock = "cpu") -> dict[str, Figure]:
     """What is claimed of a turn.
 
     Args:
-        bare_us: median processor time of the bare inference, of the same rounds.
+        bare_us: median time of the bare inference, of the same rounds, by the same clock.
+        clock: see `samples.Clock`.
     """
-    turns = [one.cpu_us("turn_classified") for one in rounds]
-    idle = [float(np.mean(one.samples["turn_idle"].cpu)) for one in rounds]
-    presence = [float(np.mean(one.samples["presence"].cpu)) for one in rounds]
-    gate = [one.cpu_us("gate_command") for one in rounds]
+    turns = [one.us("turn_classified", clock) for one in rounds]
+    idle = [float(np.mean(one.samples["turn_idle"].of(clock))) for one in rounds]
+    presence = [float(np.mean(one.samples["presence"].of(clock))) for one in rounds]
+    gate = [one.us("gate_command", clock) for one in rounds]
 
     def over_bare(values: Sequence[float]) -> list[float]:
         return [value / bare for value, bare in zip(values, bare_us, strict=True)]
 
+    word = WORDS[clock]
     return {
-        "turn_ratio": Figure.of(
-            "whole turn of a classified frame / bare invoke, processor time", "ratio", over_bare(turns)
-        ),
-        "presence_ratio": Figure.of("presence, a frame / bare invoke, processor time", "ratio", over_bare(presence)),
+        "turn_ratio": Figure.of(f"whole turn of a classified frame / bare invoke, {word}", "ratio", over_bare(turns)),
+        "presence_ratio": Figure.of(f"presence, a frame / bare invoke, {word}", "ratio", over_bare(presence)),
         "idle_turn_ratio": Figure.of(
-            "whole turn of a frame of the empty tray / bare invoke, processor time", "ratio", over_bare(idle)
+            f"whole turn of a frame of the empty tray / bare invoke, {word}", "ratio", over_bare(idle)
         ),
         "gate_command_ratio": Figure.of(
-            "decision -> first command on the pins / bare invoke, processor time", "ratio", over_bare(gate)
+            f"decision -> first command on the pins / bare invoke, {word}", "ratio", over_bare(gate)
         ),
-        "turn_us": Figure.of("whole turn of a classified frame, processor time", "us", turns),
-        "presence_us": Figure.of("presence, a frame, mean processor time", "us", presence, goal=PRESENCE_GOAL_US),
-        "idle_turn_us": Figure.of("whole turn of a frame of the empty tray, mean processor time", "us", idle),
-        "gate_command_us": Figure.of("decision -> first command on the pins, processor time", "us", gate),
+        "turn_us": Figure.of(f"whole turn of a classified frame, {word}", "us", turns),
+        "presence_us": Figure.of(f"presence, a frame, mean {word}", "us", presence, goal=PRESENCE_GOAL_US),
+        "idle_turn_us": Figure.of(f"whole turn of a frame of the empty tray, mean {word}", "us", idle),
+        "gate_command_us": Figure.of(f"decision -> first command on the pins, {word}", "us", gate),
     }
 
 
-def stages_of(rounds: Sequence[LoopRound], start_s: float) -> dict[str, Stage]:
+def stages_of(rounds: Sequence[LoopRound], start_s: float, clock: Clock = "cpu") -> dict[str, Stage]:
     """All samples of the stages; `start_s` is the performance counter's zero of the series."""
-    return stages(TITLES, [one.samples for one in rounds], start_s)
+    return stages(TITLES, [one.samples for one in rounds], start_s, has_cpu=clock == "cpu")
 
 
 class _Recording:

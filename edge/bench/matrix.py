@@ -134,8 +134,9 @@ def _measure_part(
         figures = {}
         if why is None:
             bare = turns.rounds[cell.yardstick]
-            figures["label_ratio"] = ratio_figure(turns.rounds[name], bare, "of the same model, runtime and threads")
-            figures |= speed_figures(turns.rounds[name], turns.start_s[name])
+            which = "of the same model, runtime and threads"
+            figures["label_ratio"] = ratio_figure(turns.rounds[name], bare, which, cell.threads)
+            figures |= speed_figures(turns.rounds[name], turns.start_s[name], cell.threads)
         settings = {**turns.settings.get(name, {}), **cell.settings}
         contenders.append(Contender(title=cell.title, settings=settings, figures=figures, missing=why))
     return contenders

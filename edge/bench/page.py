@@ -32,9 +32,12 @@ def render_page(report: Report, others: Sequence[Report] = ()) -> str:
     captions = Captions()
     machine = report.machine.board or report.machine.model
     title = f"edge-sorter {report.version} on {machine}"
+    if others:
+        title += f" beside {len(others)} other {'report' if len(others) == 1 else 'reports'}"
     body = el(
         "main",
         _header(report, title),
+        _comparison(report, others, captions),
         method.what_was_measured(report),
         measured.headline(report, captions),
         measured.stages(report, captions),
@@ -43,7 +46,6 @@ def render_page(report: Report, others: Sequence[Report] = ()) -> str:
         contenders("Combinations", "matrix", report.matrix, _MATRIX, captions),
         contenders("Other programs", "peers", report.peers, _PEERS, captions),
         measured.soak(report, captions),
-        _comparison(report, others, captions),
         method.how_it_was_measured(report),
         method.reproduce(report),
         method.rounds_table(report, captions),

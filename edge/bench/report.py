@@ -1,10 +1,11 @@
 """What a bench found, as it is written to JSON. The schema of it is `config/bench.schema.json`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.bench.stats import histogram, median_interval, percentiles
 
@@ -27,7 +28,7 @@ __all__ = [
 SCHEMA: Literal[2] = 2
 SERIES_POINTS = 240
 """A time series is thinned to so many points; each keeps the median and the worst of what it stands for."""
-Unit = Literal["ratio", "share", "us", "ms", "s", "MB", "frames/s", "frames", "blocks", "KB"]
+Unit = Literal["ratio", "share", "us", "ms", "s", "MB", "frames/s", "frames", "items", "blocks", "KB"]
 
 
 class _Part(BaseModel):
@@ -70,6 +71,17 @@ class Figure(_Part):
             rounds=tuple(rounds),
             goal=goal,
         )
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        """The median and its interval are those of the rounds: a report that was edited is no report."""
+        if not self.rounds:
+            raise ValueError("a figure has one round at least")
+        found = median_interval(self.rounds)
+        for told, true in ((self.median, found.median), (self.low, found.low), (self.high, found.high)):
+            if not math.isclose(told, true, rel_tol=1e-6, abs_tol=1e-9):
+                raise ValueError(f"{told:g} is said where the rounds give {true:g}")
+        return self
 
     @property
     def is_met(self) -> bool | None:

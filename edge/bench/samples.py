@@ -3,11 +3,16 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from edge.bench.report import Distribution, Series, Stage
 
-__all__ = ["Instant", "Samples", "now", "stages"]
+__all__ = ["WORDS", "Clock", "Instant", "Samples", "now", "stages"]
 
+Clock = Literal["cpu", "wall"]
+"""What figures are made of. A helper thread's processor time reaches the process's clock in steps of milliseconds, so
+that with more than one thread only the wall can tell what a single frame takes."""
+WORDS: dict[Clock, str] = {"cpu": "processor time", "wall": "wall time"}
 Instant = tuple[int, int]
 """Nanoseconds of the process's processor time and of the wall."""
 
@@ -33,6 +38,10 @@ class Samples:
     def add(self, began: Instant, ended: Instant) -> None:
         """What lies between two readings of the clocks."""
         self.put((ended[0] - began[0]) / 1000, (ended[1] - began[1]) / 1000, began[1] / 1e9)
+
+    def of(self, clock: Clock) -> list[float]:
+        """The samples of one clock."""
+        return self.cpu if clock == "cpu" else self.wall
 
     def put(self, cpu_us: float, wall_us: float, at_s: float) -> None:
         self.cpu.append(cpu_us)

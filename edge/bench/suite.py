@@ -19,6 +19,7 @@ from edge.bench.facts import machine_facts
 from edge.bench.frames import describe, play_frames, still_frames
 from edge.bench.noise import spread_of, stolen_of, verdict_of
 from edge.bench.report import Figure, ModelFacts, Noise, Report
+from edge.bench.samples import Clock
 from edge.bench.timed import LoopRound
 from edge.bench.wording import percent
 from edge.bundle import Bundle
@@ -64,7 +65,7 @@ class Plan:
 
 
 FULL = Plan()
-QUICK = Plan(rounds=5, frames=20, plays=4, items=1, idle_s=2, throughput_frames=40, starts=2)
+QUICK = Plan(rounds=7, frames=20, plays=4, items=1, idle_s=2, throughput_frames=40, starts=2)
 
 
 def measure(
@@ -96,15 +97,16 @@ def measure(
     labels, loops, kept = _in_turns(config, bundle, classifier, frames, stills, plan, progress)
     progress("sorts in real time")
     found = live.measure_live(config, bundle, classifier, frames, fps, items=plan.items, idle_rounds=plan.idle_s)
-    bare_s = float(np.median([one.wall_us("bare") for one in labels])) / 1e6
+    bare_s = float(np.median([one.us("bare", "wall") for one in labels])) / 1e6
     progress("captures, classifies and moves at the same time")
     found.throughput = live.measure_throughput(config, classifier, frames, plan.rounds, plan.throughput_frames, bare_s)
-    bare_us = [one.cpu_us("bare") for one in labels]
+    clock: Clock = "cpu" if config.model.threads == 1 else "wall"
+    bare_us = [one.us("bare", clock) for one in labels]
     figures = {
-        **label.figures_of(labels),
+        **label.figures_of(labels, clock),
         **live.figures_of(found, fps),
         **live.pins_figure([*(one.samples["decision_to_pin"] for one in loops), found.samples["decision_to_pin"]]),
-        **loop.figures_of(loops, bare_us),
+        **loop.figures_of(loops, bare_us, clock),
         **kept,
         **label.measure_warm_up(classifier.runtime, bundle.model, config.model.threads or 1, plan.rounds),
     }
@@ -124,12 +126,12 @@ def measure(
         model=_model_facts(bundle, classifier, config),
         frames=describe([*frames, *_as_frames(stills)], fps),
         settings={"plan": asdict(plan), "fps": fps, "config": _settings(config)},
-        noise=noise_of(labels),
+        noise=noise_of(labels, clock),
         figures=figures,
         stages={
             **live.stages_of(found, start_s),
-            **loop.stages_of(loops, start_s),
-            **label.stages_of(labels, start_s),
+            **loop.stages_of(loops, start_s, clock),
+            **label.stages_of(labels, start_s, clock),
         },
     )
 
@@ -162,10 +164,10 @@ def _in_turns(
     return labels, loops, kept
 
 
-def noise_of(rounds: Sequence[label.LabelRound]) -> Noise:
+def noise_of(rounds: Sequence[label.LabelRound], clock: Clock = "cpu") -> Noise:
     """How steady the bare inference was: over its rounds, and beside the wall."""
     bare = [one.samples["bare"] for one in rounds]
-    spread = spread_of([one.cpu_us("bare") for one in rounds])
+    spread = spread_of([one.us("bare", clock) for one in rounds])
     stolen = stolen_of(sum(sum(one.cpu) for one in bare), sum(sum(one.wall) for one in bare))
     verdict = verdict_of(spread, stolen)
     told = f"the bare inference's rounds spread by {percent(spread)}, and {percent(stolen)} of its time went to others"
@@ -225,10 +227,10 @@ def soak_step(config: Config) -> Iterator[Callable[[], dict[str, float]]]:
             labels, turns = label.measure_label(classifier, stills, SOAK_FRAMES), rig.play(1)
             collect(time.monotonic())
             return {
-                "label_us": labels.wall_us("frame_to_label"),
-                "invoke_us": labels.wall_us("bare"),
-                "label_cpu_us": labels.cpu_us("frame_to_label"),
-                "idle_turn_us": turns.cpu_us("turn_idle"),
+                "label_us": labels.us("frame_to_label", "wall"),
+                "invoke_us": labels.us("bare", "wall"),
+                "label_cpu_us": labels.us("frame_to_label", "cpu"),
+                "idle_turn_us": turns.us("turn_idle", "cpu"),
             }
 
         try:

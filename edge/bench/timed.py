@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from edge.app import vote_policy
-from edge.bench.samples import Instant, Samples, now
+from edge.bench.samples import Clock, Instant, Samples, now
 from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.config import Config
@@ -40,9 +40,9 @@ class LoopRound:
 
     samples: dict[str, Samples] = field(default_factory=lambda: {name: Samples() for name in TITLES})
 
-    def cpu_us(self, name: str) -> float:
-        """Median processor time of a stage."""
-        return float(np.median(self.samples[name].cpu))
+    def us(self, name: str, clock: Clock) -> float:
+        """Median time of a stage."""
+        return float(np.median(self.samples[name].of(clock)))
 
 
 @contextmanager

@@ -136,6 +136,10 @@ def goal_text(figure: Figure) -> str:
     return f"{'≤' if figure.better == 'lower' else '≥'}{SPACE}{written}{SPACE}{unit}"
 
 
+LEAST_COVERAGE = 0.9
+"""Of an interval that says anything: two rounds give one of fifty per cent."""
+
+
 def standing(figure: Figure) -> str:
     """How the figure stands to its goal: whether its interval lies on one side of it, or only its median."""
     if figure.goal is None or figure.is_met is None:
@@ -145,6 +149,8 @@ def standing(figure: Figure) -> str:
         return f"{word}, by one round"
     far = figure.high if figure.is_met == (figure.better == "lower") else figure.low
     is_beyond = far > figure.goal if figure.is_met == (figure.better == "lower") else far < figure.goal
+    if figure.coverage < LEAST_COVERAGE:
+        return f"{word}, by {len(figure.rounds)} rounds"
     if not is_beyond:
         return word
     return NARROWLY_MET if figure.is_met else "missed, but not by its whole interval"

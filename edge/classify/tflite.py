@@ -58,6 +58,7 @@ class TfliteClassifier:
         if not self.is_delegated:
             _log.warning("no delegate took the graph of %s: inference is many times slower", bundle.id.name)
         self._check_golden()
+        self._bundle = bundle.without_model()
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -23,12 +23,14 @@ from edge.paths import write_whole
 __all__ = ["DEFAULT", "Tuning", "held_on", "measure", "recall", "remember", "usable_cores"]
 
 MOST_THREADS = 4
-CLOSE_SHARE = 0.10
+CLOSE_SHARE = 0.20
 """A number of threads that is slower by no more than this is taken before a larger one."""
 HELD_GAIN = 0.03
 """What holding the thread on one core must gain."""
 LEAST_PAIRS = 3
-PASSES, ROUNDS = 2, 12
+PASSES, ROUNDS = 2, 8
+PACE_S = 0.02
+"""Between two inferences, as between two frames: helper threads that fell asleep must be woken, which costs time."""
 BUDGET_S = 3.0
 """Trying ends then, with what is known: a slow machine must sort within a minute of power's return."""
 _PACKAGES: dict[RuntimeName, str] = {"litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
@@ -58,9 +60,13 @@ def usable_cores() -> list[int]:
 
 
 def measure(
-    runtime: RuntimeName, model: bytes, cores: Sequence[int], clock: Callable[[], float] = time.perf_counter
+    runtime: RuntimeName,
+    model: bytes,
+    cores: Sequence[int],
+    clock: Callable[[], float] = time.perf_counter,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Tuning:
-    """Try 1 to 4 threads, no more than there are cores, in turns; some tenths of a second on a laptop, 3 s at most.
+    """Try 1 to 4 threads, no more than there are cores, in turns and at a camera's pace; 3 s at most.
 
     One interpreter is open at a time, so that the memory's peak is that of one. What could not be tried in time is not
     taken.
@@ -68,6 +74,7 @@ def measure(
     Args:
         cores: that may be used.
         clock: in seconds.
+        sleep: waits so many seconds of it.
     Raises: BundleError if the library does not take the model.
     """
     candidates = list(range(1, min(MOST_THREADS, len(cores)) + 1))
@@ -78,7 +85,7 @@ def measure(
     for number in range(PASSES):
         for threads in candidates if number % 2 == 0 else reversed(candidates):
             if clock() < until_s:
-                found.setdefault(threads, []).extend(_try(runtime, model, threads, until_s, clock))
+                found.setdefault(threads, []).extend(_try(runtime, model, threads, until_s, clock, sleep))
     medians = {threads: statistics.median(rounds) for threads, rounds in found.items() if rounds}
     if not medians:
         return DEFAULT
@@ -93,12 +100,20 @@ def measure(
     return Tuning(threads, cores[-1] if is_held else None, wall_us)
 
 
-def _try(runtime: RuntimeName, model: bytes, threads: int, until_s: float, clock: Callable[[], float]) -> list[float]:
+def _try(
+    runtime: RuntimeName,
+    model: bytes,
+    threads: int,
+    until_s: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> list[float]:
     """Microseconds of inferences; the first one, which touches the memory, is not counted."""
     interpreter = open_interpreter(runtime, model, threads)
     interpreter.invoke()
     rounds: list[float] = []
     while len(rounds) < ROUNDS and clock() < until_s:
+        sleep(PACE_S)
         rounds.append(_invoke_us(interpreter, clock))
     return rounds
 

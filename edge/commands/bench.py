@@ -31,7 +31,7 @@ def measure(
     markdown: MarkdownOption = None,
     csv: CsvOption = None,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Interleaved rounds, 9 unless given; five at least for a comparison.")
+        int | None, typer.Option(min=1, help="Interleaved rounds, 9 unless given; seven at least for a comparison.")
     ] = None,
     quick: QuickOption = False,
     fps: Annotated[float, typer.Option(min=1, max=240, help="Frames a second of the camera in real time.")] = 30.0,

@@ -87,6 +87,11 @@ def run_bench(options: BenchOptions) -> None:
     written = {"--json": options.json, "--report": options.page, "--markdown": options.markdown, "--csv": options.csv}
     for option, path in written.items():
         _check_writable(path, option)
+        twin = next((other for other, its in written.items() if other < option and its and path and its == path), None)
+        if twin is not None:
+            raise ConfigError(f"{twin} and {option} both name {path}; give each its own file")
+    for folder in matrix.models if matrix is not None else ():
+        load_bundle(folder)
     report = measure(config, plan, options.fps, _command(), _say, file=config_file(options.config))
     # After each part: hours of measuring are not lost by what comes after them.
     _write(options.json, report.write, "--json")
@@ -184,6 +189,8 @@ def check_ratios(records: Path, config: Path | None, model: Path | None) -> None
     known = gate.same_kind(gate.read_records(records), gate.kind_of(machine_facts()), bundle.id.sha256)
     new = gate.record_of(measure(settings, FULL, 30.0, _command(), _say, file=config_file(config)))
     worse = gate.check(known, new)
+    for line in gate.table(known[-1], new):
+        print(line)
     if worse:
         raise SorterError("; ".join(worse))
     print(f"no ratio of {len(new.ratios)} is worse than in {known[-1].commit or known[-1].utc}, beyond the noise")
@@ -209,6 +216,8 @@ def _peers(against: str | None) -> list[str] | None:
     from edge.bench.peers.registry import choose_peers
 
     names = [name.strip() for name in against.split(",") if name.strip()]
+    if not names:
+        raise ConfigError(f"--against {against!r} names nobody; give peers, or some of them by name")
     choose_peers(names)
     return names
 

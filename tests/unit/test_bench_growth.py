@@ -289,6 +289,7 @@ def growth_of(axis: Axis) -> Growth:
         scale="quick",
         took_s=30.0,
         model="m 1",
+        noise=Noise(spread=0.01, stolen=0.0, verdict="quiet", sentence="The machine was quiet."),
         machine=machine_facts().model_copy(update={"model": "a|b", "is_virtual": False}),
         axes=(axis,),
     )

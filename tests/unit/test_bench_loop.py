@@ -21,11 +21,11 @@ def opened(config: Config):
 def test_a_round_of_labels_has_every_stage(opened):
     found = label.measure_label(opened[1], still_frames(), 8)
     assert all(len(samples.cpu) == len(samples.wall) == 8 for samples in found.samples.values())
-    assert min(found.cpu_us(name) for name in found.samples) > 0
+    assert min(found.us(name, "cpu") for name in found.samples) > 0
     parts = zip(*(found.samples[name].cpu for name in ("preprocess", "name", "overhead")), strict=True)
     assert all(preprocess + name == pytest.approx(overhead) for preprocess, name, overhead in parts)
     figures = label.figures_of([found])
-    assert figures["label_ratio"].median == found.cpu_us("frame_to_label") / found.cpu_us("bare")
+    assert figures["label_ratio"].median == found.us("frame_to_label", "cpu") / found.us("bare", "cpu")
     assert set(label.stages_of([found], 0.0)) == set(label.TITLES)
 
 
@@ -39,4 +39,4 @@ def test_a_round_of_the_loop_sorts_the_item_every_time(config: Config, opened):
     assert len(samples["presence"].cpu) == 3 * 150
     assert len(samples["turn_idle"].cpu) > 100
     figures = loop.figures_of([found], [1000.0])
-    assert figures["turn_ratio"].rounds[0] == pytest.approx(found.cpu_us("turn_classified") / 1000.0)
+    assert figures["turn_ratio"].rounds[0] == pytest.approx(found.us("turn_classified", "cpu") / 1000.0)

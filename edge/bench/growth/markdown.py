@@ -20,7 +20,8 @@ def _head(growth: Growth) -> Iterator[str]:
     yield ""
     yield (
         f"Measured with edge-sorter {growth.version} and {growth.model} on {_machine(growth.machine)}, "
-        f"{growth.utc[:10]}, by `edge-sorter bench growth --scale {growth.scale}`, in {growth.took_s:.0f} s."
+        f"{growth.utc[:10]}, by `edge-sorter bench growth --scale {growth.scale}`, in {growth.took_s:.0f} s. "
+        f"{growth.noise.sentence}"
     )
     yield ""
     yield (

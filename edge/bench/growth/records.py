@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.bench.report import MachineFacts
+from edge.bench.report import MachineFacts, Noise
 from edge.bench.stats import median_interval, slope
 
 __all__ = ["Axis", "Clock", "Cost", "Curve", "Exponent", "Growth", "Unit", "fit_exponent"]
@@ -99,6 +99,7 @@ class Growth(_Part):
     took_s: float
     model: str = Field(description="name and version of the bundle")
     machine: MachineFacts
+    noise: Noise = Field(description="of the bare inference, measured between the axes")
     axes: tuple[Axis, ...]
 
     @classmethod
