@@ -56,7 +56,7 @@ bench-check: setup  ## fail if a ratio got worse than the last recorded one by m
 bench-record: setup  ## measure, and record this commit's ratios for bench-check
 	$(BIN)/edge-sorter bench record
 
-performance: setup  ## write docs/performance.md anew: how cost grows (a quarter of an hour, 8 GB of disk for a while)
+performance: setup  ## write docs/performance.md anew: how cost grows (ten minutes, 8 GB of disk for a while)
 	$(BIN)/edge-sorter bench growth --scale full --markdown docs/performance.md
 
 test: test-edge test-convert  ## run every test (both environments)

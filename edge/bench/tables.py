@@ -230,7 +230,8 @@ def _soak_line(soak: Soak) -> str:
     for name, slope in soak.slopes_per_hour.items():
         title, unit, factor = column_title(name)
         courses.append(f"{title} {'+' if slope > 0 else ''}{rough(slope * factor)} {unit}/h")
-    told = f"soak of {number(soak.duration_s / 60, 0)} minutes"
+    minutes = soak.duration_s / 60
+    told = f"soak of {number(soak.duration_s, 0)} s" if minutes < 3 else f"soak of {number(minutes, 0)} minutes"
     return f"{told}: {', '.join(courses)}." if courses else f"{told}."
 
 

@@ -18,7 +18,7 @@ JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the whole
 PageOption = Annotated[Path | None, typer.Option("--report", help="Write it as one self-contained HTML page.")]
 MarkdownOption = Annotated[Path | None, typer.Option("--markdown", help="Write a table for a README.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write every figure as a line of CSV.")]
-QuickOption = Annotated[bool, typer.Option("--quick", help="Half a minute instead of two; wider intervals.")]
+QuickOption = Annotated[bool, typer.Option("--quick", help="Forty seconds instead of two minutes; wider intervals.")]
 RecordsOption = Annotated[Path, typer.Option("--records", help="JSON file of the ratios of earlier commits.")]
 RECORDS = Path("docs/bench-ratios.json")
 
@@ -109,7 +109,7 @@ def compare(
 
 @app.command()
 def growth(
-    scale: Annotated[str, typer.Option(help="quick (half a minute) or full (about a quarter of an hour).")] = "quick",
+    scale: Annotated[str, typer.Option(help="quick (half a minute) or full (ten minutes or more).")] = "quick",
     markdown: MarkdownOption = None,
     json_path: JsonOption = None,
     folder: Annotated[

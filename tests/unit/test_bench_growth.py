@@ -24,6 +24,7 @@ from edge.bench.growth.records import Axis, Curve, fit_exponent
 from edge.bench.growth.rig import open_sorter
 from edge.bench.growth.rounds import cpu_us, interleave
 from edge.bench.growth.uptime import _Endless
+from edge.bench.report import Noise
 from edge.config import Config, DropSensorConfig, LedgerConfig, RearmConfig
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
