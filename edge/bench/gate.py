@@ -23,8 +23,8 @@ LEVEL = 0.05
 LEAST_WORSE = 0.02
 """Smaller losses are not worth a failure, however sure: the next run of the same code may differ by as much, since all
 rounds of a run share its luck."""
-NOT_OURS = frozenset({"cold_ratio", "overhead_tail", "overhead_tail_wall"})
-"""Ratios of the library alone, and single values without rounds."""
+NOT_OURS = frozenset({"cold_ratio", "overhead_tail", "overhead_tail_all", "overhead_tail_wall"})
+"""Ratios of the library alone, and tails, which a neighbour makes."""
 ALSO = frozenset({"idle_share"})
 """What is no ratio by its unit, but processor time over wall time."""
 KEPT = 5
@@ -122,8 +122,8 @@ def same_kind(records: Sequence[Record], machine: str, model_sha256: str) -> lis
     return found[-KEPT:]
 
 
-def check(known: Sequence[Record], new: Record) -> list[str]:
-    """One sentence for each ratio that got worse by more than the noise; empty if none did.
+def check(known: Sequence[Record], new: Record) -> dict[str, str]:
+    """One sentence for each ratio that got worse by more than the noise, by its name; empty if none did.
 
     A ratio is worse if the permutation test over rounds says so, corrected for how many are looked at, and the loss is
     more than runs of the same code differ by; and likewise, with twice that, beside the best of the last records. One
@@ -133,7 +133,7 @@ def check(known: Sequence[Record], new: Record) -> list[str]:
         known: of the same kind, oldest first, one at least.
     """
     gone = [name for name in known[-1].ratios if name not in new.ratios]
-    worse = [f"{name} was recorded in {_when(known[-1])} and is not measured any more" for name in gone]
+    worse = {name: f"{name} was recorded in {_when(known[-1])} and is not measured any more" for name in gone}
     names = [name for name in known[-1].ratios if name in new.ratios]
     pairs = [(name, known[-1], 1.0) for name in names]
     pairs += [(name, best, 2.0) for name in names if (best := _best(known, name, new.better[name])) is not known[-1]]
@@ -142,7 +142,7 @@ def check(known: Sequence[Record], new: Record) -> list[str]:
     for (name, old, factor), difference, p in zip(pairs, found, adjusted, strict=True):
         loss = difference.ratio - 1.0 if new.better[name] == "lower" else 1.0 / difference.ratio - 1.0
         if loss > factor * SLACK.get(name, LEAST_WORSE) and p <= LEVEL:
-            worse.append(
+            worse[name] = (
                 f"{name} is {loss:.1%} worse than in {_when(old)} (ratio of the medians {difference.ratio:.3f} "
                 f"[{difference.low:.3f}, {difference.high:.3f}], p {p:.4f})"
             )

@@ -134,7 +134,7 @@ def record(records: RecordsOption = RECORDS, config: ConfigOption = None, model:
 
 @app.command()
 def check(records: RecordsOption = RECORDS, config: ConfigOption = None, model: ModelOption = None) -> None:
-    """Measure; exit 1 if a ratio is worse than recorded by more than the noise, 2 if that cannot be told."""
+    """Measure; exit 1 if a ratio is worse than recorded in three runs, 2 if that cannot be told."""
     from edge.commands.bench_run import check_ratios
 
     check_ratios(records, config, model)

@@ -62,14 +62,14 @@ def test_the_same_code_passes_whatever_its_noise():
     ids=["a ratio that grew", "one that should be high and fell"],
 )
 def test_a_ratio_that_got_worse_is_named_with_its_figures(worse: dict[str, float], name: str):
-    (sentence,) = gate.check([record(1)], record(2, **worse))
+    (sentence,) = gate.check([record(1)], record(2, **worse)).values()
     assert sentence.startswith(f"{name} is ")
     assert "worse than in abc" in sentence
     assert "p 0.0" in sentence
 
 
 def test_a_ratio_that_got_better_is_no_failure():
-    assert gate.check([record(1)], record(2, label_ratio=0.9, throughput_ratio=1.1)) == []
+    assert gate.check([record(1)], record(2, label_ratio=0.9, throughput_ratio=1.1)) == {}
 
 
 def test_a_loss_too_small_to_matter_is_no_failure_however_sure():
@@ -77,7 +77,7 @@ def test_a_loss_too_small_to_matter_is_no_failure_however_sure():
     slightly = exact.model_copy(
         update={"ratios": {name: tuple(value * 1.01 for value in values) for name, values in exact.ratios.items()}}
     )
-    assert gate.check([exact], slightly) == []
+    assert gate.check([exact], slightly) == {}
 
 
 def test_records_are_kept_line_by_line_and_one_of_the_same_commit_is_replaced(tmp_path: Path):
@@ -121,8 +121,8 @@ def test_only_records_of_the_same_machine_and_model_count():
 
 def test_small_losses_that_add_up_are_found_beside_the_best_of_the_last_records():
     creeping = [record(1, f"c{step}", label_ratio=1.018**step) for step in range(4)]
-    assert gate.check(creeping[:1], creeping[1]) == []
-    (sentence,) = gate.check(creeping[:3], creeping[3].model_copy(update={"commit": "new"}))
+    assert gate.check(creeping[:1], creeping[1]) == {}
+    (sentence,) = gate.check(creeping[:3], creeping[3].model_copy(update={"commit": "new"})).values()
     assert sentence.startswith("label_ratio is ")
     assert "worse than in c0" in sentence
 
@@ -130,7 +130,7 @@ def test_small_losses_that_add_up_are_found_beside_the_best_of_the_last_records(
 def test_a_ratio_that_is_not_measured_any_more_is_named():
     old, new = record(1), record(2)
     ratios = {name: rounds for name, rounds in new.ratios.items() if name != "turn_ratio"}
-    (sentence,) = gate.check([old], new.model_copy(update={"ratios": ratios}))
+    (sentence,) = gate.check([old], new.model_copy(update={"ratios": ratios})).values()
     assert sentence == "turn_ratio was recorded in abc and is not measured any more"
 
 

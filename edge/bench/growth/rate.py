@@ -50,8 +50,9 @@ def measure_rate(config: Config, plan: Plan, bundle: Bundle, folder: Path) -> Ax
         x_title="frames/s",
         method=f"The idle sorter in real time behind the shell of a live camera, on {config.source.width_px}x"
         f"{config.source.height_px} frames of the empty tray: processor time of all threads as a share of one core. "
-        "What a camera's driver does to get the picture comes on top. The frames lie in memory unread for long, and so do "
-        "the sorters of the other rates: everything is read cold, and costs more than in `bench`, which runs one sorter.",
+        "What a camera's driver does to get the picture comes on top. The frames lie in memory unread for long, and so "
+        "do the sorters of the other rates: everything is read cold, and costs more than in `bench`, which runs one "
+        "sorter.",
         curves=(
             Curve.of("idle loop, of one core", "share", "cpu", loop, "frames a second"),
             Curve.of("of it, presence without thumbnails", "share", "cpu", presence, "frames a second"),
