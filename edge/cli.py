@@ -13,6 +13,7 @@ import typer
 
 from edge import __version__
 from edge.commands import bench, config, ledger, model
+from edge.commands.options import ConfigOption, ModelOption
 from edge.errors import ConfigError, SorterError
 
 __all__ = ["app", "main"]
@@ -43,18 +44,6 @@ class Pace(StrEnum):
 
     REALTIME = "realtime"
     FAST = "fast"
-
-
-ConfigOption = Annotated[
-    Path | None,
-    # What cannot be read is refused where it is read, in one sentence: Typer would print its usage instead.
-    typer.Option(
-        "--config",
-        readable=False,
-        help="YAML file; without it /etc/edge-sorter/config.yaml, else the packaged default.",
-    ),
-]
-ModelOption = Annotated[Path | None, typer.Option("--model", readable=False, help="Folder of the model bundle.")]
 
 
 def _print_version(is_asked: bool) -> None:

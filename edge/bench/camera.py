@@ -7,9 +7,14 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from edge.config import Config
 from edge.records import BgrImage, Frame
+from edge.sources.live import LiveSource
 
-__all__ = ["PlayedCamera"]
+__all__ = ["PlayedCamera", "live_source"]
+
+FOREVER_S = 3600.0
+"""How old a frame may be: a slow inference is no fault of the camera's."""
 
 
 class PlayedCamera:
@@ -81,3 +86,8 @@ class PlayedCamera:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def live_source(config: Config, camera: PlayedCamera) -> LiveSource:
+    """The shell of a camera around it, that takes no slow inference for a fault."""
+    return LiveSource(camera, "bench", max_age_s=FOREVER_S, frozen_s=FOREVER_S, dark_level=config.presence.dark_level)

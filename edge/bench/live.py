@@ -1,32 +1,29 @@
 """The loop in real time, with a camera in its own thread: waits, missed frames, and what an item and no item cost."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.bench.camera import PlayedCamera
-from edge.bench.frames import ITEM, REST_S
+from edge.bench.camera import PlayedCamera, live_source
+from edge.bench.frames import REST_S
 from edge.bench.report import Figure, Stage
 from edge.bench.samples import Samples, now, stages
-from edge.bench.timed import Log, open_gate, open_runtime
+from edge.bench.timed import Log, open_runtime
 from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.clock import Clock
 from edge.config import Config
 from edge.memory import collector_at_rest
 from edge.ports import Dull, Prepare
-from edge.presence.local_contrast import LocalContrastDetector
-from edge.records import Frame, Prediction
+from edge.records import Frame
 from edge.runtime import Runtime
 from edge.sources.live import LiveSource
 
-__all__ = ["LiveFindings", "figures_of", "measure_live", "measure_throughput", "pins_figure", "stages_of"]
+__all__ = ["LiveFindings", "figures_of", "measure_live", "pins_figure", "stages_of"]
 
 IDLE_FPS = 20.0
-FOREVER_S = 3600.0
-"""How old a frame may be: a slow inference is no fault of the camera's."""
 WAKE_S = 3.0
 """After so long the tray counts as idle, and the measurement of an idle tray begins."""
 GOALS = {"rest": 0.25, "pin_ms": 5.0, "idle": 0.015, "throughput": 0.95}
@@ -83,10 +80,6 @@ def measure_live(
     return found
 
 
-def _source(config: Config, camera: PlayedCamera) -> LiveSource:
-    return LiveSource(camera, "bench", max_age_s=FOREVER_S, frozen_s=FOREVER_S, dark_level=config.presence.dark_level)
-
-
 def _sort(
     config: Config,
     bundle: Bundle,
@@ -97,7 +90,7 @@ def _sort(
     found: LiveFindings,
 ) -> None:
     camera = PlayedCamera(frames, fps)
-    inner = _source(config, camera)
+    inner = live_source(config, camera)
     source, log = _AgedSource(inner, found.samples["capture"]), Log()
     with open_runtime(config, bundle, classifier, source, log) as runtime:
         source.open()
@@ -180,7 +173,7 @@ def _idle(
     found: LiveFindings,
 ) -> None:
     camera = PlayedCamera(empty, IDLE_FPS)
-    source = _source(config, camera)
+    source = live_source(config, camera)
     with open_runtime(config, bundle, classifier, source, Log()) as runtime:
         source.open()
         try:
@@ -200,85 +193,6 @@ def _idle(
 def _turn_until(runtime: Runtime, until_s: float) -> None:
     while time.perf_counter() < until_s:
         runtime.turn()
-
-
-def measure_throughput(
-    config: Config,
-    classifier: TfliteClassifier,
-    frames: Sequence[Frame],
-    rounds: int,
-    count: int,
-    bare_s: float,
-) -> list[float]:
-    """Frames a second of capture, presence, classification and a moving gate, over those of the bare inference.
-
-    The camera shows the item at rest and runs a little faster than the inference can follow; the gate swings to and
-    fro all the time.
-
-    Args:
-        count: frames of a round, and inferences beside it.
-        bare_s: wall time of an inference, for the camera's rate.
-    """
-    still = [frame for frame in frames if REST_S <= frame.t_s < REST_S + (ITEM.rest_s or 0.0)]
-    camera = PlayedCamera(still, 1.2 / bare_s)
-    source = _source(config, camera)
-    shares = []
-    with open_gate(config) as gate:
-        source.open()
-        try:
-            detector = LocalContrastDetector(config.presence)
-            swing = _Swing(gate.home, lambda at_s: gate.route(gate.bins[0], at_s), gate.tick)
-
-            def take() -> Prediction:
-                frame = source.read(source.clock.now_s() + 1.0, prepare=classifier.prepare)
-                if frame is None:
-                    return take()
-                detector.observe(frame, may_learn=False)
-                prediction = classifier.classify(frame.image, frame.t_s, frame.prepared)
-                swing.tick(source.clock.now_s())
-                return prediction
-
-            for _ in range(count // 4):
-                take()
-            with collector_at_rest():
-                for _ in range(rounds):
-                    loop_s = _seconds(take, count)
-                    with camera.halted():
-                        shares.append(_seconds(classifier.invoke, count) / loop_s)
-        finally:
-            source.close()
-    return shares
-
-
-class _Swing:
-    """A gate that goes to a bin and home again without a rest, ticked a hundred times a second."""
-
-    def __init__(
-        self, home: Callable[[float], None], route: Callable[[float], None], tick: Callable[[float], object]
-    ) -> None:
-        self._begin = [home, route]
-        self._turns = 0
-        self._tick = tick
-        self._is_moving = False
-        self._next_s = 0.0
-
-    def tick(self, now_s: float) -> None:
-        if now_s < self._next_s:
-            return
-        self._next_s = now_s + 0.01
-        if not self._is_moving:
-            self._begin[self._turns % 2](now_s)
-            self._turns += 1
-            self._is_moving = True
-        if self._tick(now_s) is not None:
-            self._is_moving = False
-
-
-def _seconds(call: Callable[[], object], times: int) -> float:
-    began_s = time.perf_counter()
-    for _ in range(times):
-        call()
-    return time.perf_counter() - began_s
 
 
 def figures_of(found: LiveFindings, fps: float) -> dict[str, Figure]:

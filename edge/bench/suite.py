@@ -20,6 +20,7 @@ from edge.bench.frames import describe, play_frames, still_frames
 from edge.bench.noise import spread_of, stolen_of, verdict_of
 from edge.bench.report import Figure, ModelFacts, Noise, Report
 from edge.bench.samples import Clock
+from edge.bench.throughput import measure_throughput
 from edge.bench.timed import LoopRound
 from edge.bench.wording import percent
 from edge.bundle import Bundle
@@ -99,7 +100,7 @@ def measure(
     found = live.measure_live(config, bundle, classifier, frames, fps, items=plan.items, idle_rounds=plan.idle_s)
     bare_s = float(np.median([one.us("bare", "wall") for one in labels])) / 1e6
     progress("captures, classifies and moves at the same time")
-    found.throughput = live.measure_throughput(config, classifier, frames, plan.rounds, plan.throughput_frames, bare_s)
+    found.throughput = measure_throughput(config, classifier, frames, plan.rounds, plan.throughput_frames, bare_s)
     clock: Clock = "cpu" if config.model.threads == 1 else "wall"
     bare_us = [one.us("bare", clock) for one in labels]
     figures = {

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from edge.commands.options import ConfigOption, ModelOption
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -12,8 +14,6 @@ app = typer.Typer(
     invoke_without_command=True,
 )
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", readable=False, help="YAML file, as `run` takes it.")]
-ModelOption = Annotated[Path | None, typer.Option("--model", readable=False, help="Folder of the model bundle.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the whole report to this JSON file.")]
 PageOption = Annotated[Path | None, typer.Option("--report", help="Write it as one self-contained HTML page.")]
 MarkdownOption = Annotated[Path | None, typer.Option("--markdown", help="Write a table for a README.")]
@@ -60,7 +60,8 @@ def measure(
     """Measure this machine: stages, waits from end to end, start, memory, an empty tray, beside the bare inference."""
     if context.invoked_subcommand is not None:
         return
-    from edge.commands.bench_run import BenchOptions, run_bench
+    from edge.commands.bench_options import BenchOptions
+    from edge.commands.bench_run import run_bench
 
     run_bench(
         BenchOptions(

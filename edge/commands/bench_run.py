@@ -1,10 +1,9 @@
 """What `edge-sorter bench` does: measure, print, and write what was asked for."""
 
-import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -17,7 +16,7 @@ from edge.bench.report import Report
 from edge.bench.suite import FULL, QUICK, Plan, measure
 from edge.bench.tables import print_report, to_csv, to_markdown
 from edge.bundle import load_bundle
-from edge.classify.interpreters import RuntimeName
+from edge.commands.bench_options import BenchOptions, Matrix, duration_s_of, matrix_of, peers_of
 from edge.commands.common import load, log_to_stderr
 from edge.config import Config
 from edge.configfile import config_file
@@ -25,7 +24,6 @@ from edge.errors import ConfigError, SorterError
 from edge.paths import model_path
 
 __all__ = [
-    "BenchOptions",
     "check_ratios",
     "compare_reports",
     "record_ratios",
@@ -39,38 +37,6 @@ TRIES = 3
 """Runs in which a ratio must be worse to count as worse."""
 SOAK_EVERY_S = 10.0
 PEER_FRAMES, MATRIX_FRAMES = 20, 20
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|)")
-_SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-_SIZE = re.compile(r"(\d+)x(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class BenchOptions:
-    """What the command line asked for; None where it said nothing."""
-
-    config: Path | None
-    model: Path | None
-    json: Path | None
-    page: Path | None
-    markdown: Path | None
-    csv: Path | None
-    rounds: int | None
-    is_quick: bool
-    fps: float
-    threads: int | None
-    against: str | None
-    matrix: tuple[str, ...]
-    soak: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Matrix:
-    """The axes of a matrix, each with what it takes where it was not named."""
-
-    threads: tuple[int, ...]
-    models: tuple[Path, ...]
-    runtimes: tuple[RuntimeName, ...]
-    sizes_px: tuple[tuple[int, int], ...]
 
 
 def run_bench(options: BenchOptions) -> None:
@@ -83,9 +49,9 @@ def run_bench(options: BenchOptions) -> None:
     plan = QUICK if options.is_quick else FULL
     if options.rounds is not None:
         plan = replace(plan, rounds=options.rounds)
-    matrix = _matrix(options.matrix, config)
-    soak_s = None if options.soak is None else _duration_s(options.soak)
-    peers = _peers(options.against)
+    matrix = matrix_of(options.matrix, config)
+    soak_s = None if options.soak is None else duration_s_of(options.soak)
+    peers = peers_of(options.against)
     written = {"--json": options.json, "--report": options.page, "--markdown": options.markdown, "--csv": options.csv}
     for option, path in written.items():
         _check_writable(path, option)
@@ -219,61 +185,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
 
 
-def _peers(against: str | None) -> list[str] | None:
-    """Names of peers; None: all of them. Raises: ConfigError for one that is not known."""
-    if against is None or against == "peers":
-        return None
-    from edge.bench.peers.registry import choose_peers
-
-    names = [name.strip() for name in against.split(",") if name.strip()]
-    if not names:
-        raise ConfigError(f"--against {against!r} names nobody; give peers, or some of them by name")
-    choose_peers(names)
-    return names
-
-
-def _matrix(wishes: Sequence[str], config: Config) -> _Matrix | None:
-    """Raises: ConfigError if a wish is no axis with values."""
-    if not wishes:
-        return None
-    axes: dict[str, list[str]] = {"threads": [], "model": [], "runtime": [], "frame": []}
-    for wish in wishes:
-        axis, _, values = wish.partition("=")
-        found = [value for value in values.split(",") if value]
-        if axis not in axes or not found:
-            raise ConfigError(f"--matrix {wish} is no AXIS=V,V; axes are {', '.join(axes)}")
-        axes[axis] += found
-    for name in axes["runtime"]:
-        if name not in get_args(RuntimeName):
-            raise ConfigError(f"--matrix runtime={name} is unknown; take {' or '.join(get_args(RuntimeName))}")
-    for value in axes["threads"]:
-        if not value.isdecimal() or not 1 <= int(value) <= 64:
-            raise ConfigError(f"--matrix threads={value} is no number from 1 to 64")
-    return _Matrix(
-        threads=tuple(int(value) for value in axes["threads"]) or (1,),
-        models=tuple(Path(value) for value in axes["model"]) or (model_path(config),),
-        runtimes=cast(tuple[RuntimeName, ...], tuple(axes["runtime"])) or ("litert",),
-        sizes_px=tuple(_size_px(value) for value in axes["frame"]) or ((640, 480),),
-    )
-
-
-def _size_px(text: str) -> tuple[int, int]:
-    match = _SIZE.fullmatch(text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(64 <= side <= 4096 for side in size):
-        raise ConfigError(f"--matrix frame={text} is no size of 64x64 to 4096x4096, such as 640x480")
-    return size
-
-
-def _duration_s(text: str) -> float:
-    match = _DURATION.fullmatch(text)
-    duration_s = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if not 1.0 <= duration_s <= 30 * 86400:
-        raise ConfigError(f"--soak {text} is no duration of one second to 30 days, such as 90s, 30m or 8h")
-    return duration_s
-
-
-def _measure_matrix(matrix: _Matrix, plan: Plan) -> Any:
+def _measure_matrix(matrix: Matrix, plan: Plan) -> Any:
     from edge.bench.matrix import measure_matrix
 
     return measure_matrix(

@@ -1,8 +1,8 @@
 """A sorter on a scripted tray: everything is real but the camera, the pins and the classifier's answer."""
 
 import itertools
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
 from edge.machine import Rules, State
-from edge.pins import open_factory
+from edge.pins import PinFactory, open_factory
 from edge.policy import VotePolicy
 from edge.presence.local_contrast import LocalContrastDetector
 from edge.records import BgrImage, Frame, ModelId, Prediction, Prepared
@@ -129,6 +129,21 @@ class Played:
         return [record["type"] for record in self.records]
 
 
+@contextmanager
+def opened(config: Config, folder: Path) -> Iterator[tuple[PinFactory, ServoFlap, SqliteLedger]]:
+    """Simulated pins, a flap on them, and a ledger in `folder`."""
+    with ExitStack() as stack:
+        factory = open_factory("mock")
+        stack.callback(factory.close)
+        gate = ServoFlap(config.gate, factory)
+        stack.callback(gate.close)
+        gate.open()
+        ledger = SqliteLedger(folder / "ledger.db")
+        ledger.open()
+        stack.callback(ledger.close)
+        yield factory, gate, ledger
+
+
 def play(
     acts: Iterable[Act],
     folder: Path,
@@ -149,14 +164,7 @@ def play(
     """
     config = Config()
     with ExitStack() as stack:
-        factory = open_factory("mock")
-        stack.callback(factory.close)
-        gate = ServoFlap(config.gate, factory)
-        stack.callback(gate.close)
-        gate.open()
-        ledger = SqliteLedger(folder / "ledger.db")
-        ledger.open()
-        stack.callback(ledger.close)
+        factory, gate, ledger = stack.enter_context(opened(config, folder))
         simulation = Simulation(seed=seed, items=0, fps=FPS, open_to=lambda: gate.open_to, script=list(acts))
         source = ReplaySource(EditedRecording(simulation, edit, end_s), pace)
         stack.callback(source.close)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import edge.machine
+import edge.machine_state
 from edge.app import open_classifier
 from edge.bench.facts import machine_facts
 from edge.bench.frames import play_frames
@@ -248,7 +248,7 @@ def test_the_time_of_a_halt_does_not_go_by():
 
 def test_everything_once_on_a_tiny_scale(tmp_path, config, monkeypatch):
     monkeypatch.setitem(PLANS, "quick", TINY)
-    monkeypatch.setattr(edge.machine, "IDLE_AFTER_S", 0.1)
+    monkeypatch.setattr(edge.machine_state, "IDLE_AFTER_S", 0.1)
     said: list[str] = []
     found = measure_growth(config, "quick", said.append, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []

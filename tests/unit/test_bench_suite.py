@@ -16,6 +16,7 @@ from edge.bench.loop import open_loop
 from edge.bench.report import Report
 from edge.bench.samples import Samples
 from edge.bench.suite import Plan, measure, noise_of, soak_step
+from edge.bench.throughput import Swing
 from edge.bench.wording import percent
 from edge.config import Config
 
@@ -175,7 +176,7 @@ def test_a_beam_in_the_configuration_is_not_waited_for():
 def test_a_gate_that_swings_is_told_to_move_as_soon_as_it_has_arrived():
     told: list[str] = []
     reports = iter([None, None, "there", None, "there", None])
-    swing = live._Swing(lambda at: told.append("home"), lambda at: told.append("bin"), lambda at: next(reports))
+    swing = Swing(lambda at: told.append("home"), lambda at: told.append("bin"), lambda at: next(reports))
     for step in range(6):
         swing.tick(step * 0.01)
         swing.tick(step * 0.01 + 0.001)

@@ -1,15 +1,12 @@
 """What the loop asks of the camera: glances while nothing happens, prepared frames while something is voted on."""
 
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from edge.config import Config
-from edge.gates.servo_flap import ServoFlap
-from edge.ledger import SqliteLedger
-from edge.machine import IDLE_AFTER_S, Machine, Seen, State, advance
-from edge.pins import open_factory
+from edge.machine import Machine, Seen, State, advance
+from edge.machine_state import IDLE_AFTER_S
 from edge.ports import Dull, Prepare
 from edge.presence.local_contrast import LocalContrastDetector
 from edge.records import Frame, Presence
@@ -17,7 +14,7 @@ from edge.runtime import Parts, Runtime
 from edge.sources.replay import ReplaySource
 from edge.sources.sim import Simulation
 from edge.sources.sim_script import Item
-from tests.replay.rig import FixedClassifier, rules
+from tests.replay.rig import FixedClassifier, opened, rules
 
 
 class AskedSource(ReplaySource):
@@ -40,15 +37,7 @@ def asked(tmp_path_factory) -> list[tuple[State, float, bool, bool]]:
     """A run over two items, six seconds apart."""
     config = Config()
     folder: Path = tmp_path_factory.mktemp("idle")
-    with ExitStack() as stack:
-        factory = open_factory("mock")
-        stack.callback(factory.close)
-        gate = ServoFlap(config.gate, factory)
-        stack.callback(gate.close)
-        gate.open()
-        ledger = SqliteLedger(folder / "ledger.db")
-        ledger.open()
-        stack.callback(ledger.close)
+    with opened(config, folder) as (_, gate, ledger):
         script = [Item("glass", "jar", gap_s=6.0), Item("metal", "drinks_can", gap_s=6.0)]
         simulation = Simulation(seed=1, items=0, fps=20.0, open_to=lambda: gate.open_to, script=script)
         source = AskedSource(simulation, "fast")

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from edge.config import DropSensorConfig, RearmConfig, SettleConfig
 from edge.machine import (
-    CYCLING,
     DropSeen,
     Emit,
     GateDone,
@@ -22,6 +21,7 @@ from edge.machine import (
     Tick,
     Voted,
 )
+from edge.machine_state import CYCLING
 from edge.records import GateReport, Presence
 from tests.rigs import GLASS, TRASH, MachineRig, policy, rules
 

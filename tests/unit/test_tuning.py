@@ -163,9 +163,13 @@ def opened_threads(monkeypatch, config: Config) -> tuple[int, int]:
         measured.append(arguments)
         return Tuning(2, None, {})
 
+    opened: list[int] = []
     monkeypatch.setattr(edge.app, "measure", count)
-    monkeypatch.setattr(edge.app, "TfliteClassifier", lambda bundle, runtime, threads: threads)
-    return edge.app._open_tuned(config, None)[1], len(measured)  # type: ignore[return-value]
+    monkeypatch.setattr(
+        edge.app, "TfliteClassifier", lambda bundle, runtime, threads: opened.append(threads) or threads
+    )
+    edge.app._open_tuned(config, None)
+    return opened[0], len(measured)
 
 
 def test_the_first_run_measures_and_the_next_one_remembers(monkeypatch, state: Path):
