@@ -1,4 +1,4 @@
-"""The composition root: the one module that knows the concrete drivers."""
+"""The composition root: opens what a run is made of, in order."""
 
 import logging
 import math
@@ -18,25 +18,20 @@ from edge.classify.tflite import TfliteClassifier
 from edge.classify.tuning import DEFAULT, Tuning, held_on, measure, recall, remember, usable_cores
 from edge.config import Config
 from edge.configfile import check_labels, check_model_path
-from edge.errors import ConfigError
-from edge.gates.servo_flap import ServoFlap
+from edge.drivers import open_hardware, open_source
 from edge.ledger import SqliteLedger
 from edge.machine import Rules
 from edge.memory import release_file_pages, settle
 from edge.paths import ledger_path, model_path, tuning_path
-from edge.pins import open_factory
 from edge.policy import VotePolicy
-from edge.ports import Classifier, Source
-from edge.presence.local_contrast import LocalContrastDetector
+from edge.ports import Classifier
 from edge.runtime import Parts, Runtime, Watcher
-from edge.sensors.beam import BeamSensor
-from edge.sources.replay import Pace, ReplaySource
+from edge.sources.replay import Pace
 
 __all__ = ["Session", "open_classifier", "open_session", "vote_policy"]
 
 UNTESTED_FRAMES = 3
 _log = logging.getLogger(__name__)
-SOURCE_KINDS = "sim[:SEED], video:PATH, images:DIR or v4l2:DEVICE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +100,7 @@ def vote_policy(config: Config, bundle: Bundle) -> VotePolicy:
     frames = calibrated.frames
     return VotePolicy(
         routes=config.routes,
-        bins=config.bins,
+        bins=config.bin_names,
         uncertain_route=config.uncertain_route,
         max_frames=vote.max_frames,
         # Without a test that two are enough, three must agree, as before there was one.
@@ -135,47 +130,33 @@ def open_session(
         # Before the model, and before the source, bring their own libraries and buffers: the peak is lower by what was
         # read only to start.
         release_file_pages()
-        bundle, classifier, tuning = _open_tuned(config, file)
-        stack.callback(classifier.close)
-        bundle = bundle.without_model()
         ledger = SqliteLedger(ledger_path(config))
         ledger.open()
         stack.callback(ledger.close)
-        factory = open_factory(config.pins.factory)
-        stack.callback(factory.close)
-        gate = ServoFlap(config.gate, factory)
-        stack.callback(gate.close)
-        gate.open()
-        sensor = BeamSensor(config.drop_sensor, factory) if config.drop_sensor.kind == "beam" else None
-        if sensor is not None:
-            stack.callback(sensor.close)
-            sensor.open()
+        # Soon, since a run that was killed may have left a motor on: claiming its pin takes the power off.
+        hardware = stack.enter_context(open_hardware(config, file))
+        bundle, classifier, tuning = _open_tuned(config, file)
+        stack.callback(classifier.close)
+        bundle = bundle.without_model()
         release_file_pages()
-        source, truth = _make_source(config, pace, gate)
-        stack.callback(source.close)
-        source.open()
-        presence = LocalContrastDetector(config.presence)
-        parts = Parts(source, presence, classifier, gate, sensor, ledger)
+        source, truth = stack.enter_context(open_source(config, pace, lambda: hardware.gate.open_to))
+        parts = Parts(
+            source, hardware.presence, classifier, hardware.gate, hardware.drop_sensor, ledger, hardware.panel
+        )
         rules = Rules(
             settle=config.settle,
             rearm=config.rearm,
             drop=config.drop_sensor,
             deadline_s=config.vote.deadline_s,
             policy=vote_policy(config, bundle),
-            park_limit_s=_park_limit_s(config),
+            park_limit_s=config.gate.park_limit_s,
+            is_paused_when_full=config.bins.when_full == "pause",
         )
         runtime = Runtime(parts, rules, _boot_body(config, classifier), watchers)
         settle()
         # Last, when the camera's thread and the pins' are there: threads that are made on one core stay on it.
         stack.enter_context(held_on(tuning.core))
         yield Session(runtime, parts, truth)
-
-
-def _park_limit_s(config: Config) -> float:
-    """Twice what the longest way home takes, and two seconds."""
-    gate = config.gate
-    ramp_s = (gate.max_angle_deg - gate.min_angle_deg) / gate.step_deg * gate.step_s
-    return 2.0 * (ramp_s + gate.settle_s) + 2.0
 
 
 def _boot_body(config: Config, classifier: Classifier) -> dict[str, Any]:
@@ -188,61 +169,3 @@ def _boot_body(config: Config, classifier: Classifier) -> dict[str, Any]:
         "pins": config.pins.factory,
         "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
     }
-
-
-def _make_source(config: Config, pace: Pace | None, gate: ServoFlap) -> tuple[Source, Any]:
-    settings = config.source
-    kind, _, argument = settings.spec.partition(":")
-    if kind == "v4l2":
-        from edge.sources.live import LiveSource
-        from edge.sources.v4l2 import V4l2Camera
-
-        if pace == "fast":
-            raise ConfigError("--pace fast needs a recorded source; a camera runs in real time")
-        device = Path(_required(argument, "v4l2:DEVICE"))
-        camera = V4l2Camera(device, settings.width_px, settings.height_px, settings.fps)
-        return LiveSource(
-            camera,
-            settings.spec,
-            max_age_s=settings.max_age_s,
-            frozen_s=settings.frozen_s,
-            dark_level=config.presence.dark_level,
-        ), None
-    speed: Pace = pace or "realtime"
-    if kind == "sim":
-        from edge.sources.sim import Simulation
-
-        simulation = Simulation(
-            seed=_seed(argument),
-            items=settings.sim_items,
-            fps=settings.fps,
-            width_px=settings.width_px,
-            height_px=settings.height_px,
-            open_to=lambda: gate.open_to,
-        )
-        return ReplaySource(simulation, speed), simulation
-    if kind == "video":
-        from edge.sources.video import VideoRecording
-
-        return ReplaySource(VideoRecording(Path(_required(argument, "video:PATH"))), speed), None
-    if kind == "images":
-        from edge.sources.images import ImagesRecording
-
-        folder = Path(_required(argument, "images:DIR"))
-        pictures = ImagesRecording(folder, settings.width_px, settings.height_px, settings.fps, settings.image_s)
-        return ReplaySource(pictures, speed), None
-    raise ConfigError(f"source {settings.spec!r} is none of {SOURCE_KINDS}; check --source or source.spec")
-
-
-def _required(argument: str, form: str) -> str:
-    if not argument:
-        raise ConfigError(f"source {form} needs what comes after the colon; check --source or source.spec")
-    return argument
-
-
-def _seed(argument: str) -> int:
-    if not argument:
-        return 1
-    if not argument.isdecimal() or len(argument) > 18:
-        raise ConfigError(f"sim:{argument} is no seed; give a whole number of at most 18 digits, such as sim:7")
-    return int(argument)

@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.commands import bench, config, ledger, model
+from edge.commands import bench, calibrate, config, ledger, model
 from edge.commands.options import ConfigOption, ModelOption
+from edge.ending import forget_hard_end, is_hard_end_asked
 from edge.errors import ConfigError, SorterError
 
 __all__ = ["app", "main"]
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(bench.app, name="bench")
+app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(model.app, name="model")
 app.add_typer(config.app, name="config")
@@ -67,7 +69,7 @@ def run(
     config: ConfigOption = None,
     source: Annotated[
         str | None,
-        typer.Option(metavar="KIND[:ARG]", help="sim[:SEED], video:PATH, images:DIR or v4l2:DEVICE."),
+        typer.Option(metavar="KIND[:ARG]", help="sim[:SEED], video:PATH, images:DIR, picamera2[:N] or v4l2:DEVICE."),
     ] = None,
     pace: Annotated[Pace | None, typer.Option(help="Pace of a recorded source; realtime unless given.")] = None,
     events: Annotated[Path | None, typer.Option(help="Append every event to this file, a JSON line each.")] = None,
@@ -102,6 +104,28 @@ def run(
 
 
 @app.command()
+def park(
+    config: ConfigOption = None,
+    cut: Annotated[bool, typer.Option("--cut", help="Only take the power off; move nothing.")] = False,
+) -> None:
+    """Bring the gate home and leave it without power, as after a crash. No sorter may run meanwhile."""
+    from edge.commands.park import park as park_now
+
+    typer.echo(park_now(config, cut=cut))
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Say what is wrong with this machine and how to mend it; nothing moves. Exit 3 if the sorter cannot run."""
+    from edge.commands.doctor import diagnose
+
+    raise typer.Exit(diagnose(config, as_json=as_json))
+
+
+@app.command()
 def classify(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", readable=False, help="Images, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
@@ -120,6 +144,18 @@ def main() -> None:
     A reader of the output that went away, as `head` does, is no error: the command ends quietly with 0.
     """
     _tolerate_streams()
+    forget_hard_end()
+    try:
+        _end_as_told()
+    except SystemExit as exc:
+        if is_hard_end_asked():
+            # A camera hangs in its driver: the gate is parked, all is written down, and nothing may wait for it.
+            _settle_output()
+            os._exit(exc.code if isinstance(exc.code, int) else int(exc.code is not None))
+        raise
+
+
+def _end_as_told() -> None:
     try:
         _run_command()
     except BrokenPipeError:

@@ -29,6 +29,8 @@ def _section(section: BaseModel, indent: int) -> list[str]:
         if isinstance(value, BaseModel):
             title = (type(value).__doc__ or "").strip().splitlines()[0]
             lines += ["", f"{pad}# {title}", f"{pad}{name}:", *_section(value, indent + 2)]
+        elif isinstance(value, Mapping) and not value:
+            lines.append(f"{pad}{name}: {{}}{comment}")
         elif isinstance(value, Mapping):
             lines += [f"{pad}{name}:{comment}", *(f"{pad}  {key}: {_scalar(item)}" for key, item in value.items())]
         else:

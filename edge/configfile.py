@@ -2,7 +2,8 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,8 @@ __all__ = ["check_labels", "check_model_path", "config_file", "load_config", "pa
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
+RULES = frozenset({"value_error", "unknown_kind", "union_tag_invalid", "union_tag_not_found"})
+"""Errors of a rule over a section, not of one value."""
 SYSTEM_CONFIG = Path("/etc/edge-sorter/config.yaml")
 
 
@@ -109,30 +112,69 @@ def parse_model(text: str, name: str, model: type[_Model], see: str) -> _Model:
 
 
 def _explain(error: Any, root: yaml.Node | None, name: str, model: type[BaseModel]) -> str:
-    loc = tuple(str(part) for part in error["loc"])
+    loc = _without_tags(tuple(str(part) for part in error["loc"]), model)
     # A rule about the whole file begins its message with the key that it speaks of.
     subject = tuple(error["msg"].removeprefix("Value error, ").split(" ")[0].rstrip(":").split("."))
-    where = f"{name}:{_line(root, (*loc, *subject)) if error['type'] == 'value_error' else _line(root, loc)}"
+    is_rule = error["type"] in RULES
+    where = f"{name}:{_line(root, (*loc, *subject)) if is_rule else _line(root, loc)}"
     dotted = ".".join(loc)
     if error["type"] == "extra_forbidden":
         guess = _guess(loc[-1], _known_keys(model, loc[:-1]))
         return f"{where}: unknown key {dotted!r}{guess}; remove it or mend its name"
     message = error["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if error["type"] == "value_error":
+    if message[1:2].islower():
+        message = message[0].lower() + message[1:]
+    if error["type"] == "missing":
+        return f"{where}: {dotted} is missing; add it"
+    if is_rule:
         return f"{where}: {dotted + ': ' if dotted else ''}{message}"
     return f"{where}: {dotted} is {_short(error['input'])}: {message}"
 
 
 def _known_keys(model: type[BaseModel], loc: tuple[str, ...]) -> tuple[str, ...]:
+    annotation: Any = model
     for part in loc:
-        annotation: Any = model if part.isdigit() else model.model_fields[part].annotation
-        # Of a list of sections, the section; its place in the list comes next.
-        inner = annotation if isinstance(annotation, type) else next(iter(get_args(annotation)), None)
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return ()
-        model = inner
-    return tuple(model.model_fields)
+        annotation = _inner(annotation, part)
+    members = _sections(annotation)
+    return tuple(dict.fromkeys(key for member in members.values() for key in member.model_fields))
+
+
+def _without_tags(loc: tuple[str, ...], model: type[BaseModel]) -> tuple[str, ...]:
+    """An error's place as the file spells it: pydantic names the kind of a section as if it were a key."""
+    annotation: Any = model
+    spelled: list[str] = []
+    for part in loc:
+        members = _sections(annotation)
+        if len(members) > 1 and part in members:
+            annotation = members[part]
+            continue
+        spelled.append(part)
+        annotation = _inner(annotation, part)
+    return tuple(spelled)
+
+
+def _sections(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The sections that may stand here, by their kind."""
+    if isinstance(annotation, type):
+        if not issubclass(annotation, BaseModel):
+            return {}
+        kind = annotation.model_fields.get("kind")
+        (name, *_) = get_args(kind.annotation) if kind is not None else ("",)
+        return {str(name): annotation}
+    if get_origin(annotation) not in (Annotated, Union, UnionType):
+        return {}
+    return {name: section for part in get_args(annotation) for name, section in _sections(part).items()}
+
+
+def _inner(annotation: Any, part: str) -> Any:
+    """What stands below a key, or at a place of a list or a map."""
+    for section in _sections(annotation).values():
+        if part in section.model_fields:
+            return section.model_fields[part].rebuild_annotation()
+    if get_origin(annotation) is Annotated:
+        return _inner(get_args(annotation)[0], part)
+    inner = get_args(annotation)
+    return inner[-1] if inner and not _sections(annotation) else None
 
 
 def _guess(word: str, known: tuple[str, ...]) -> str:

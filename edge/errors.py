@@ -4,6 +4,7 @@
     |-- ConfigError    bad usage or configuration: mend the input            exit 2
     |-- SourceError    camera lost, stale or frozen: reconnect or restart    exit 3
     |-- ActuatorError  gate or pin refused: park and stop                    exit 3
+    |   `-- JamError   a motion did not get where it should: cut off, retry  exit 3
     |-- BundleError    model refused: keep the old one                       exit 4
     `-- LedgerError    event book not writable: no credit, park and stop     exit 5
 
@@ -16,6 +17,7 @@ __all__ = [
     "ActuatorError",
     "BundleError",
     "ConfigError",
+    "JamError",
     "LedgerError",
     "SorterError",
     "SourceError",
@@ -44,6 +46,10 @@ class ActuatorError(SorterError):
     """A gate, a sensor or a pin refused; the gate must be parked and the program must stop."""
 
     exit_code = 3
+
+
+class JamError(ActuatorError):
+    """A motion did not get where it should although it was tried again; the gate is cut off, and may free itself."""
 
 
 class BundleError(SorterError):

@@ -9,11 +9,13 @@ At most one item is in flight. Every time is in seconds of the source's clock.
 from typing import Any
 
 from edge.machine_io import (
+    BinLevel,
     ClassifyFrame,
     Command,
     DropSeen,
     Emit,
     GateDone,
+    GateJammed,
     Halt,
     HomeGate,
     Input,
@@ -28,15 +30,31 @@ from edge.machine_io import (
     Voted,
 )
 from edge.machine_state import Machine, Rules, State
+from edge.machine_stops import (
+    BIN_FULL,
+    JAM_PAUSE_S,
+    Step,
+    bin_level,
+    enter,
+    fail,
+    first,
+    forget_item,
+    pause,
+    recover,
+    resume,
+    shut_down,
+)
 from edge.policy import decide
 from edge.records import Decision, GateReport, Presence
 
 __all__ = [
+    "BinLevel",
     "ClassifyFrame",
     "Command",
     "DropSeen",
     "Emit",
     "GateDone",
+    "GateJammed",
     "Halt",
     "HomeGate",
     "Input",
@@ -55,7 +73,6 @@ __all__ = [
     "advance",
 ]
 
-Step = tuple[Machine, tuple[Command, ...]]
 _CLASSIFY = (ClassifyFrame(),)
 
 
@@ -75,41 +92,19 @@ def advance(machine: Machine, event: Input, now_s: float) -> Step:
             return _gate_done(machine, report, now_s)
         case DropSeen():
             return _drop_seen(machine, now_s)
+        case GateJammed(detail):
+            return fail(machine, "gate_jammed", detail, now_s)
         case Started():
-            return _enter(machine, State.HOMING, now_s), (HomeGate(),)
+            # The emergency stop may have been pressed before.
+            return (machine, ()) if machine.holds else (enter(machine, State.HOMING, now_s), (HomeGate(),))
         case PauseAsked(reason):
-            return _pause(machine, reason, now_s)
+            return pause(machine, reason, now_s)
         case ShutdownAsked(reason):
-            return _shut_down(machine, reason, now_s)
-        case ResumeAsked():
-            if machine.state is not State.PAUSED:
-                return machine, ()
-            return _enter(_forget_item(machine), State.HOMING, now_s), (HomeGate(),)
-
-
-def _enter(machine: Machine, state: State, now_s: float) -> Machine:
-    return machine._replace(state=state, entered_s=now_s)
-
-
-def _first(known_s: float | None, now_s: float) -> float:
-    return now_s if known_s is None else known_s
-
-
-def _forget_item(machine: Machine) -> Machine:
-    return machine._replace(
-        first_motion_s=machine.next_motion_s,
-        next_motion_s=None,
-        votes=(),
-        decision=None,
-        opened=None,
-        is_confirmed=None,
-        retries=0,
-        is_retrying=False,
-        is_rearmed=False,
-        empty_since_s=None,
-        empty_frames=0,
-        fault=None,
-    )
+            return shut_down(machine, reason, now_s)
+        case ResumeAsked(reason):
+            return resume(machine, reason, now_s)
+        case BinLevel(name, is_full):
+            return bin_level(machine, name, is_full, now_s)
 
 
 def _track(machine: Machine, presence: Presence) -> Machine:
@@ -131,14 +126,14 @@ def _track(machine: Machine, presence: Presence) -> Machine:
     first_motion_s, next_motion_s = machine.first_motion_s, machine.next_motion_s
     if is_rearmed and is_stirring:
         if machine.decision is not None:
-            next_motion_s = _first(next_motion_s, t_s)
+            next_motion_s = first(next_motion_s, t_s)
         else:
-            first_motion_s = _first(first_motion_s, t_s)
+            first_motion_s = first(first_motion_s, t_s)
     return machine._replace(
         empty_frames=frames,
         empty_since_s=since_s,
-        occupied_since_s=_first(machine.occupied_since_s, t_s) if is_blocked else None,
-        dark_since_s=None if presence.is_lit else _first(machine.dark_since_s, t_s),
+        occupied_since_s=first(machine.occupied_since_s, t_s) if is_blocked else None,
+        dark_since_s=None if presence.is_lit else first(machine.dark_since_s, t_s),
         is_rearmed=is_rearmed,
         first_motion_s=first_motion_s,
         next_motion_s=next_motion_s,
@@ -148,14 +143,15 @@ def _track(machine: Machine, presence: Presence) -> Machine:
 
 
 def _seen(machine: Machine, presence: Presence, now_s: float) -> Step:
-    if machine.state in (State.WAIT_EMPTY, State.FAULT) and machine.is_rearmed:
-        if machine.state is State.FAULT:
-            return _recover(machine, now_s)
-        machine = _enter(machine, State.READY, now_s)
+    if machine.state is State.FAULT and machine.is_rearmed:
+        is_too_soon = machine.fault == "gate_jammed" and now_s - machine.entered_s < JAM_PAUSE_S
+        return (machine, ()) if is_too_soon else recover(machine, now_s)
+    if machine.state is State.WAIT_EMPTY and machine.is_rearmed:
+        machine = enter(machine, State.READY, now_s)
     if machine.state is State.READY and (presence.is_moving or presence.is_occupied):
-        machine = _enter(machine._replace(first_motion_s=_first(machine.first_motion_s, now_s)), State.SETTLING, now_s)
+        machine = enter(machine._replace(first_motion_s=first(machine.first_motion_s, now_s)), State.SETTLING, now_s)
     if machine.state is State.VOTING and (presence.is_disturbed or not presence.is_lit or not presence.is_occupied):
-        machine = _enter(machine._replace(votes=()), State.SETTLING, now_s)
+        machine = enter(machine._replace(votes=()), State.SETTLING, now_s)
     if machine.state is State.SETTLING:
         machine = _settle(machine, presence, now_s)
     if machine.state is State.VOTING:
@@ -166,14 +162,14 @@ def _seen(machine: Machine, presence: Presence, now_s: float) -> Step:
 def _settle(machine: Machine, presence: Presence, now_s: float) -> Machine:
     settle = machine.rules.settle
     is_quiet = now_s - machine.moved_s >= settle.quiet_s
-    stirred_s = max(machine.disturbed_s, _first(machine.first_motion_s, now_s))
+    stirred_s = max(machine.disturbed_s, first(machine.first_motion_s, now_s))
     is_only_wobbling = now_s - stirred_s >= settle.max_s
     if not presence.is_lit or not (is_quiet or is_only_wobbling):
         return machine
     if not presence.is_occupied:
-        return _enter(machine._replace(first_motion_s=None), State.READY, now_s)
+        return enter(machine._replace(first_motion_s=None), State.READY, now_s)
     rest_s = machine.moved_s if is_quiet else now_s
-    return _enter(machine._replace(rest_s=max(rest_s, _first(machine.first_motion_s, rest_s))), State.VOTING, now_s)
+    return enter(machine._replace(rest_s=max(rest_s, first(machine.first_motion_s, rest_s))), State.VOTING, now_s)
 
 
 def _judge(machine: Machine, now_s: float) -> Step:
@@ -182,17 +178,17 @@ def _judge(machine: Machine, now_s: float) -> Step:
     if decision is None:
         return machine, ()
     machine = machine._replace(decision=decision, is_rearmed=False, empty_since_s=None, empty_frames=0)
-    return _enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
+    return enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
 
 
 def _gate_done(machine: Machine, report: GateReport, now_s: float) -> Step:
     if machine.state is State.HOMING:
-        return _enter(machine, State.WAIT_EMPTY, now_s), ()
+        return enter(machine, State.WAIT_EMPTY, now_s), ()
     if machine.state is State.ROUTING:
         machine = machine._replace(opened=report)
         if machine.rules.drop.kind != "none" and machine.is_confirmed is None:
-            return _enter(machine, State.CONFIRMING, now_s), ()
-        return _enter(machine, State.RETURNING, now_s), (HomeGate(),)
+            return enter(machine, State.CONFIRMING, now_s), ()
+        return enter(machine, State.RETURNING, now_s), (HomeGate(),)
     if machine.state is State.RETURNING:
         return _returned(machine, now_s)
     return machine, ()
@@ -202,7 +198,7 @@ def _drop_seen(machine: Machine, now_s: float) -> Step:
     if machine.state is State.ROUTING:
         return machine._replace(is_confirmed=True), ()
     if machine.state is State.CONFIRMING:
-        return _enter(machine._replace(is_confirmed=True), State.RETURNING, now_s), (HomeGate(),)
+        return enter(machine._replace(is_confirmed=True), State.RETURNING, now_s), (HomeGate(),)
     return machine, ()
 
 
@@ -214,9 +210,11 @@ def _tick(machine: Machine, now_s: float) -> Step:
             return machine, ()
         is_retrying = machine.retries < machine.rules.drop.retries
         machine = machine._replace(is_retrying=is_retrying, is_confirmed=None if is_retrying else False)
-        return _enter(machine, State.RETURNING, now_s), (HomeGate(),)
+        return enter(machine, State.RETURNING, now_s), (HomeGate(),)
+    if machine.full_bins and machine.rules.is_paused_when_full and machine.state in (State.WAIT_EMPTY, State.READY):
+        return pause(machine, BIN_FULL, now_s)
     if machine.state is State.WAIT_EMPTY and _is_blocked(machine, now_s):
-        return _fail(machine, "tray_blocked", "clear the tray; it goes on by itself once the tray is empty", now_s)
+        return fail(machine, "tray_blocked", "clear the tray; it goes on by itself once the tray is empty", now_s)
     return machine, ()
 
 
@@ -231,20 +229,20 @@ def _is_blocked(machine: Machine, now_s: float) -> bool:
 def _returned(machine: Machine, now_s: float) -> Step:
     decision, opened = machine.decision, machine.opened
     if decision is None or opened is None:
-        return _enter(machine, State.WAIT_EMPTY, now_s), ()
+        return enter(machine, State.WAIT_EMPTY, now_s), ()
     if machine.is_retrying:
         machine = machine._replace(is_retrying=False, retries=machine.retries + 1)
-        return _enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
+        return enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
     item = Emit("item", decision.t_s, _item_body(machine, decision, opened, now_s))
     is_unconfirmed = machine.is_confirmed is False
     rearmed, empty_since_s, empty_frames = machine.is_rearmed, machine.empty_since_s, machine.empty_frames
-    machine = _forget_item(machine)._replace(is_rearmed=rearmed, empty_since_s=empty_since_s, empty_frames=empty_frames)
+    machine = forget_item(machine)._replace(is_rearmed=rearmed, empty_since_s=empty_since_s, empty_frames=empty_frames)
     if is_unconfirmed:
-        machine, commands = _fail(
+        machine, commands = fail(
             machine, "drop_unconfirmed", "no drop was seen; free the chute and check the drop sensor", now_s
         )
         return machine, (item, *commands)
-    return _enter(machine._replace(recoveries=0), State.WAIT_EMPTY, now_s), (item,)
+    return enter(machine._replace(recoveries=0), State.WAIT_EMPTY, now_s), (item,)
 
 
 def _item_body(machine: Machine, decision: Decision, opened: GateReport, now_s: float) -> dict[str, Any]:
@@ -265,7 +263,7 @@ def _item_body(machine: Machine, decision: Decision, opened: GateReport, now_s: 
             "total": _ms(now_s - first_s),
         },
         "gate": {
-            "commanded_deg": round(opened.commanded_deg, 2),
+            "commanded_deg": None if opened.commanded_deg is None else round(opened.commanded_deg, 2),
             "duration_s": round(now_s - decision.t_s, 3),
             "confirmed": machine.is_confirmed,
             "retries": machine.retries,
@@ -275,38 +273,3 @@ def _item_body(machine: Machine, decision: Decision, opened: GateReport, now_s: 
 
 def _ms(duration_s: float) -> float:
     return round(duration_s * 1000.0, 1)
-
-
-def _fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
-    machine = machine._replace(fault=reason, recoveries=machine.recoveries + 1)
-    body = {"reason": reason, "detail": detail, "state": machine.state.value}
-    commands: tuple[Command, ...] = (StopGate(), Emit("fault", now_s, body))
-    if machine.recoveries > machine.rules.rearm.max_recoveries:
-        commands += (Halt(reason),)
-    return _enter(machine, State.FAULT, now_s), commands
-
-
-def _recover(machine: Machine, now_s: float) -> Step:
-    body = {"reason": machine.fault, "after_s": round(now_s - machine.entered_s, 3)}
-    return _enter(_forget_item(machine), State.HOMING, now_s), (Emit("recovered", now_s, body), HomeGate())
-
-
-def _pause(machine: Machine, reason: str, now_s: float) -> Step:
-    if machine.state is State.PAUSED:
-        return machine, ()
-    body: dict[str, Any] = {"reason": reason, "state": machine.state.value}
-    if machine.decision is not None:
-        # The item may or may not have fallen: it is named, and not counted.
-        body["item"] = {"label": machine.decision.label, "route": machine.decision.route}
-    return _enter(machine, State.PAUSED, now_s), (StopGate(), Emit("pause", now_s, body))
-
-
-def _shut_down(machine: Machine, reason: str, now_s: float) -> Step:
-    is_open = machine.state in (State.ROUTING, State.CONFIRMING)
-    is_between = machine.state is State.RETURNING and machine.is_retrying
-    if machine.decision is None or not (is_open or is_between):
-        return machine, ()
-    item = {"label": machine.decision.label, "route": machine.decision.route}
-    body = {"reason": reason, "state": machine.state.value, "item": item}
-    machine = machine._replace(decision=None, is_retrying=False)
-    return _enter(machine, State.RETURNING, now_s), (Emit("pause", now_s, body), HomeGate())

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 from edge.records import GateReport, Prediction, Presence
 
 __all__ = [
+    "BinLevel",
     "ClassifyFrame",
     "Command",
     "DropSeen",
     "Emit",
     "GateDone",
+    "GateJammed",
     "Halt",
     "HomeGate",
     "Input",
@@ -55,6 +57,13 @@ class GateDone:
 
 
 @dataclass(frozen=True, slots=True)
+class GateJammed:
+    """The gate could not finish its motion, and was cut off."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class DropSeen:
     """The drop sensor saw the item fall."""
 
@@ -66,14 +75,24 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class PauseAsked:
-    """An operator, or a lid, wants everything to stand still."""
+    """An operator, a lid or the emergency stop wants everything to stand still, until `ResumeAsked` with its reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeAsked:
-    """The operator is done."""
+    """Whoever asked for a pause with this reason is done; it goes on when nobody else wants one."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BinLevel:
+    """A bin has become full, or is no longer."""
+
+    bin: str
+    is_full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +102,19 @@ class ShutdownAsked:
     reason: str
 
 
-Input = Started | Seen | Voted | GateDone | DropSeen | Tick | PauseAsked | ResumeAsked | ShutdownAsked
+Input = (
+    Started
+    | Seen
+    | Voted
+    | GateDone
+    | GateJammed
+    | DropSeen
+    | Tick
+    | PauseAsked
+    | ResumeAsked
+    | BinLevel
+    | ShutdownAsked
+)
 
 
 # What is to be done about it.

@@ -44,6 +44,8 @@ class Rules:
     policy: VotePolicy
     park_limit_s: float = 5.0
     """A gate that has not come home so long after it was told to is cut off."""
+    is_paused_when_full: bool = True
+    """A full bin pauses the sorting between two items."""
 
 
 class Machine(NamedTuple):
@@ -62,6 +64,8 @@ class Machine(NamedTuple):
         is_confirmed: None without a drop sensor.
         fault: why, in state FAULT.
         recoveries: faults in a row without an item sorted between them.
+        holds: why it is paused; empty unless in state PAUSED.
+        full_bins: names of full bins, and since when.
     """
 
     rules: Rules
@@ -85,6 +89,8 @@ class Machine(NamedTuple):
     is_retrying: bool = False
     fault: str | None = None
     recoveries: int = 0
+    holds: tuple[str, ...] = ()
+    full_bins: tuple[tuple[str, float], ...] = ()
 
     @property
     def may_learn(self) -> bool:

@@ -8,9 +8,21 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from edge.clock import Clock
-from edge.records import BgrImage, Event, Frame, GateReport, ModelId, Prediction, Prepared, Presence
+from edge.records import BgrImage, Event, Frame, GateReport, ModelId, Prediction, Prepared, Presence, Status
 
-__all__ = ["Classifier", "DropSensor", "Dull", "Gate", "Ledger", "Prepare", "PresenceDetector", "Source"]
+__all__ = [
+    "Classifier",
+    "DropSensor",
+    "Dull",
+    "FillSensor",
+    "Gate",
+    "Indicator",
+    "Ledger",
+    "Prepare",
+    "PresenceDetector",
+    "Source",
+    "Switch",
+]
 
 
 Dull = Callable[[Frame], bool]
@@ -107,7 +119,7 @@ class Classifier(Protocol):
 
 
 class Gate(Protocol):
-    """Moves items to bins. At most one motion at a time; it moves only in `tick`.
+    """Moves items to bins. At most one motion at a time, and one motor; it moves only in `tick`.
 
     If power fails in mid-motion, the gate stays where it is until `home` at the next start.
     """
@@ -139,7 +151,11 @@ class Gate(Protocol):
         ...
 
     def tick(self, now_s: float) -> GateReport | None:
-        """Advance the motion under way to `now_s`; the report comes once, when the motion is done."""
+        """Advance the motion under way to `now_s`; the report comes once, when the motion is done.
+
+        Raises: JamError if the motion did not get where it should, also when tried again; ActuatorError if a pin
+            refuses. No motor has power then.
+        """
         ...
 
     def stop(self) -> None:
@@ -165,6 +181,50 @@ class DropSensor(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Switch(Protocol):
+    """A switch, a button or a contact: its present level, not what it did before."""
+
+    def open(self) -> None:
+        """Raises: ActuatorError if the pin refuses."""
+        ...
+
+    def is_actuated(self) -> bool:
+        """Raises: ActuatorError if the pin does not answer."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class FillSensor(Protocol):
+    """Sees whether a bin is full at this moment; whoever asks decides how long it must say so."""
+
+    def open(self) -> None:
+        """Raises: ActuatorError if a pin refuses."""
+        ...
+
+    def is_full(self) -> bool | None:
+        """None while nothing is known, such as a ranger without an echo."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Indicator(Protocol):
+    """A lamp or a buzzer. It never stops the sorting: what it cannot show is logged once."""
+
+    def open(self) -> None:
+        """Raises: ActuatorError if a pin refuses."""
+        ...
+
+    def show(self, status: Status, now_s: float) -> None:
+        """Show `status` at time `now_s`; called at least ten times a second, so that it may blink without a thread."""
+        ...
+
+    def close(self) -> None:
+        """Off, and the pins given back."""
+        ...
 
 
 class Ledger(Protocol):

@@ -25,6 +25,7 @@ __all__ = [
     "Prediction",
     "Prepared",
     "Presence",
+    "Status",
 ]
 
 BgrImage = npt.NDArray[np.uint8]
@@ -156,14 +157,27 @@ class GateReport:
 
     Attributes:
         target: name of the bin, or `home`.
-        commanded_deg: the last angle that the driver sent, read back from the device.
+        commanded_deg: the last angle that the driver sent, read back from the device; None where nothing turns.
         started_s, ended_s: source time of the first command and of the last.
     """
 
     target: str
-    commanded_deg: float
+    commanded_deg: float | None
     started_s: float
     ended_s: float
+
+
+class Status(StrEnum):
+    """What an operator needs to know at a glance; `ports.Indicator` shows it."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BUSY = "busy"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    """The emergency stop is pressed, or waits for the resume button."""
+    BIN_FULL = "bin_full"
+    FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edge.clock import Clock
-from edge.errors import ActuatorError, BundleError, LedgerError, SorterError, SourceError
+from edge.errors import ActuatorError, BundleError, JamError, LedgerError, SorterError, SourceError
 from edge.machine import (
     ClassifyFrame,
     Command,
     DropSeen,
     Emit,
     GateDone,
+    GateJammed,
     Halt,
     HomeGate,
     Input,
@@ -28,8 +29,9 @@ from edge.machine import (
     advance,
 )
 from edge.memory import collector_at_rest
+from edge.panel import Panel, status_of
 from edge.ports import Classifier, DropSensor, Gate, Ledger, PresenceDetector, Source
-from edge.records import Event, Frame, Prediction, Presence
+from edge.records import Event, Frame, Prediction, Presence, Status
 
 __all__ = ["Parts", "Runtime", "Watcher"]
 
@@ -67,6 +69,7 @@ class Parts:
     gate: Gate
     sensor: DropSensor | None
     ledger: Ledger
+    panel: Panel | None = None
 
 
 class Runtime:
@@ -87,6 +90,7 @@ class Runtime:
         self._watchers = tuple(watchers)
         self._frame: Frame | None = None
         self._next_tick_s = 0.0
+        self._idle_s = IDLE_S if parts.panel is None else min(IDLE_S, parts.panel.period_s)
         model = parts.classifier.model
         self._model = {"name": model.name, "version": model.version, "sha256": model.sha256}
 
@@ -120,6 +124,7 @@ class Runtime:
         """Write the start down, and let the gate go home. `run` does this; a benchmark does it by hand."""
         now_s = self._clock.now_s()
         self._emit("boot", now_s, self._boot)
+        self._attend(now_s)
         self._step(Started(), now_s)
 
     def turn(self) -> None:
@@ -130,7 +135,7 @@ class Runtime:
         else:
             is_dull = self._parts.presence.is_same if self._machine.is_idle(now_s) else None
             prepare = self._parts.classifier.prepare if self._machine.state in _VOTING_SOON else None
-            frame = self._parts.source.read(now_s + IDLE_S, is_dull=is_dull, prepare=prepare)
+            frame = self._parts.source.read(now_s + self._idle_s, is_dull=is_dull, prepare=prepare)
         if frame is not None:
             self._look(frame)
         self._tick(self._clock.now_s())
@@ -142,7 +147,19 @@ class Runtime:
         for watcher in self._watchers:
             watcher.on_frame(frame, presence, self._machine)
 
+    def _attend(self, now_s: float) -> None:
+        """Do what the operator's switches ask for."""
+        if self._parts.panel is not None:
+            for event in self._parts.panel.poll(now_s):
+                self._step(event, now_s)
+
+    def _show(self, status: Status, now_s: float) -> None:
+        if self._parts.panel is not None:
+            self._parts.panel.show(status, now_s)
+
     def _tick(self, now_s: float) -> None:
+        # Before the gate takes its next step: the emergency stop comes first.
+        self._attend(now_s)
         sensor = self._parts.sensor
         if sensor is not None and self._machine.state in (State.ROUTING, State.CONFIRMING) and sensor.has_dropped():
             self._step(DropSeen(), now_s)
@@ -150,9 +167,14 @@ class Runtime:
             self._next_tick_s = now_s + TICK_S
             self._tick_gate(now_s)
         self._step(_TICK, now_s)
+        self._show(status_of(self._machine), now_s)
 
     def _tick_gate(self, now_s: float) -> None:
-        report = self._parts.gate.tick(now_s)
+        try:
+            report = self._parts.gate.tick(now_s)
+        except JamError as exc:
+            self._step(GateJammed(str(exc)), now_s)
+            return
         if report is not None:
             self._step(GateDone(report), now_s)
 
@@ -219,7 +241,7 @@ class Runtime:
         """Bring the gate home if it can still be trusted, else cut it off; then write the fault down."""
         gate, state = self._parts.gate, self._machine.state
         try:
-            if isinstance(cause, ActuatorError):
+            if isinstance(cause, ActuatorError) or state is State.PAUSED:
                 gate.stop()
             elif isinstance(cause, SourceError) and self._machine.is_cycling:
                 # The gate still works: an item whose gate was open is finished and counted, any other is named.
@@ -232,6 +254,7 @@ class Runtime:
             _stop_quietly(gate, cause)
         if not isinstance(cause, Exception):
             return
+        self._show(Status.FAULT, self._clock.now_s())
         body = {"reason": _reason(cause), "detail": str(cause), "state": state.value}
         try:
             self._emit("fault", self._clock.now_s(), body)
@@ -246,6 +269,7 @@ class Runtime:
         while self._parts.gate.is_moving:
             if now_s >= limit_s:
                 raise ActuatorError(f"the gate was not home after {self._machine.rules.park_limit_s:g} s")
+            self._attend(now_s)
             self._parts.gate.tick(now_s)
             self._clock.wait_until(now_s + TICK_S)
             now_s = self._clock.now_s()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
-import edge.app
+import edge.gates.servo_flap
 from edge.cli import main
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger_read import LedgerReader
@@ -120,7 +120,7 @@ def witnessed_main() -> None:
     del sys.argv[1:3]
     if limit_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
-    edge.app.ServoFlap = WitnessedFlap
+    edge.gates.servo_flap.ServoFlap = WitnessedFlap
     try:
         main()
     finally:

@@ -55,9 +55,9 @@ def small(tmp_path: Path) -> Path:
 def gate(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """How the gates of this test were left."""
     # Imported here: the tests of the conversion share this file and need no gate.
-    import edge.app
+    import edge.gates.servo_flap
     from tests.cli_rig import WitnessedFlap
 
-    monkeypatch.setattr(edge.app, "ServoFlap", WitnessedFlap)
+    monkeypatch.setattr(edge.gates.servo_flap, "ServoFlap", WitnessedFlap)
     monkeypatch.setattr(WitnessedFlap, "left", [])
     return WitnessedFlap.left

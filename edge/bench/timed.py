@@ -13,7 +13,7 @@ from edge.bench.samples import Clock, Instant, Samples, now
 from edge.bundle import Bundle
 from edge.classify.tflite import TfliteClassifier
 from edge.config import Config
-from edge.gates.servo_flap import ServoFlap
+from edge.drivers import make_gate
 from edge.ledger import SqliteLedger
 from edge.machine import Machine, Rules, State
 from edge.pins import open_factory
@@ -46,12 +46,12 @@ class LoopRound:
 
 
 @contextmanager
-def open_gate(config: Config) -> Iterator[ServoFlap]:
-    """The servo flap on simulated pins. Raises: ActuatorError."""
+def open_gate(config: Config) -> Iterator[Gate]:
+    """The gate on simulated pins. Raises: ActuatorError."""
     with ExitStack() as stack:
         factory = open_factory("mock")
         stack.callback(factory.close)
-        gate = ServoFlap(config.gate, factory)
+        gate = make_gate(config.gate, factory)
         stack.callback(gate.close)
         gate.open()
         yield gate
@@ -203,7 +203,7 @@ class TimedClassifier:
 class TimedGate:
     """Fills `ports.Gate`."""
 
-    def __init__(self, inner: ServoFlap, log: Log) -> None:
+    def __init__(self, inner: Gate, log: Log) -> None:
         self.inner = inner
         self._log = log
         self.home, self.stop, self.open, self.close = inner.home, inner.stop, inner.open, inner.close

@@ -122,6 +122,6 @@ class LiveView(Silent):
         return Panel(grid, title=title + elapsed)
 
     def _counts(self) -> Panel:
-        routes = "   ".join(f"{name} {self._tally.routes[name]}" for name in self._config.bins)
+        routes = "   ".join(f"{name} {self._tally.routes[name]}" for name in self._config.bin_names)
         decisions = "   ".join(f"{name} {count}" for name, count in self._tally.decisions.items())
         return Panel(Text.assemble(routes, "    ", (decisions, "dim")), title="items")

@@ -1,51 +1,53 @@
-"""Drop sensor: a light beam across the chute that a falling item breaks."""
+"""Drop sensor: a light beam or a switch across the chute that a falling item breaks or pushes."""
 
-from typing import Any
+import logging
 
 from edge.config import DropSensorConfig
-from edge.errors import ActuatorError
+from edge.contact import Contact
 from edge.pins import PinFactory
 
 __all__ = ["BeamSensor"]
+
+_log = logging.getLogger(__name__)
 
 
 class BeamSensor:
     """Remembers whether the beam was broken since it was armed, however short the break was.
 
-    The edge comes from gpiozero's own thread; only a flag is set there.
+    The edge comes from gpiozero's own thread; only a flag is set there. A beam that is stuck, or a wire that is cut,
+    gives no edge: it can confirm nothing, and never confirms what did not fall.
+
+    Hazards: many beams give out 5 V, and a pin stands 3.3 V. Take one with an open collector, which the pin's own
+    pull-up keeps at 3.3 V, or a divider.
 
     Args:
-        config: pin and polarity. With `active_high` false the pin is pulled up and the sensor pulls it low.
+        config: pin and polarity; kinds `beam` and `switch` are read alike.
     """
 
     def __init__(self, config: DropSensorConfig, factory: PinFactory) -> None:
-        self._config = config
-        self._factory = factory
-        self._device: Any = None
+        self._contact = Contact(config.switch, factory, "drop sensor", "drop_sensor", on_actuated=self._on_break)
         self._has_dropped = False
+        self._is_blocked = False
 
     def open(self) -> None:
         """Claim the pin. Raises: ActuatorError if it is taken."""
-        from gpiozero import DigitalInputDevice
-
-        try:
-            self._device = DigitalInputDevice(
-                self._config.pin, pull_up=not self._config.active_high, pin_factory=self._factory
-            )
-        except Exception as exc:  # every pin library has its own errors
-            raise ActuatorError(f"drop sensor on GPIO{self._config.pin} refused: {exc}; check drop_sensor.pin") from exc
-        self._device.when_activated = self._on_break
+        self._contact.open()
 
     def arm(self) -> None:
+        """See `ports.DropSensor`. Raises: ActuatorError if the pin does not answer."""
+        was_blocked, self._is_blocked = self._is_blocked, self._contact.is_actuated()
+        if self._is_blocked and not was_blocked:
+            _log.warning(
+                "the drop sensor is blocked before anything was dropped, and confirms nothing until it is free; clear "
+                "the chute, and check drop_sensor.pin and drop_sensor.active_high"
+            )
         self._has_dropped = False
 
     def has_dropped(self) -> bool:
         return self._has_dropped
 
     def close(self) -> None:
-        if self._device is not None:
-            device, self._device = self._device, None
-            device.close()
+        self._contact.close()
 
     def _on_break(self) -> None:
         self._has_dropped = True

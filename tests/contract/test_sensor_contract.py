@@ -1,50 +1,56 @@
 """What every `ports.DropSensor` promises; a new driver is done when it passes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 
 from edge.config import DropSensorConfig
 from edge.errors import ActuatorError
-from edge.pins import open_factory
 from edge.ports import DropSensor
 from edge.sensors.beam import BeamSensor
+from tests.pin_rig import PinBench, open_bench
 
 
 @dataclass
 class Driver:
-    """How to make a sensor on simulated hardware, and how to let something pass it: `block` and `free`."""
+    """How to make a sensor on the bench, and how to let something pass it: `block` and `free`."""
 
     make: Callable[[], DropSensor]
     block: Callable[[], None]
     free: Callable[[], None]
-    close: Callable[[], None]
 
     def drop(self) -> None:
         self.block()
         self.free()
 
 
-def beam(active_high: bool) -> Callable[[], Driver]:
-    def build() -> Driver:
-        factory = open_factory("mock")
-        config = DropSensorConfig(kind="beam", active_high=active_high)
-        pin = factory.pin(config.pin)
-        block, free = (pin.drive_high, pin.drive_low) if active_high else (pin.drive_low, pin.drive_high)
-        return Driver(lambda: BeamSensor(config, factory), block, free, factory.close)
+def beam(kind: str, active_high: bool) -> Callable[[PinBench], Driver]:
+    config = DropSensorConfig(kind=kind, active_high=active_high)
+
+    def build(bench: PinBench) -> Driver:
+        return Driver(
+            make=lambda: BeamSensor(config, bench.factory),
+            block=lambda: bench.drive(config.pin, active_high),
+            free=lambda: bench.drive(config.pin, not active_high),
+        )
 
     return build
 
 
-DRIVERS = {"beam, low when broken": beam(False), "beam, high when broken": beam(True)}
+DRIVERS = {
+    "beam, low when broken": beam("beam", False),
+    "beam, high when broken": beam("beam", True),
+    "switch, low when actuated": beam("switch", False),
+    "switch, high when actuated": beam("switch", True),
+}
 
 
 @pytest.fixture(params=DRIVERS.values(), ids=DRIVERS.keys())
 def driver(request) -> Iterator[Driver]:
-    driver = request.param()
-    yield driver
-    driver.close()
+    with closing(open_bench()) as bench:
+        yield request.param(bench)
 
 
 @pytest.fixture
@@ -121,9 +127,21 @@ def test_closing_a_sensor_that_was_never_opened_is_allowed(driver):
     assert not sensor.has_dropped()
 
 
+def test_a_closed_sensor_can_be_opened_again(driver):
+    sensor = driver.make()
+    for _ in range(2):
+        sensor.open()
+        sensor.arm()
+        driver.drop()
+        assert sensor.has_dropped()
+        sensor.close()
+
+
 def test_a_second_sensor_on_the_same_pin_is_refused_and_the_first_works_on(driver, sensor):
     second = driver.make()
-    with pytest.raises(ActuatorError, match=r"drop sensor on GPIO23 refused: .*check drop_sensor\.pin") as refused:
+    with pytest.raises(
+        ActuatorError, match=r"drop sensor on GPIO23 \(J8:16\) refused: .*check drop_sensor\.pin"
+    ) as refused:
         second.open()
     assert refused.value.__cause__ is not None
     second.close()

@@ -107,7 +107,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path, bundle: Bundle) -> None:
 def test_the_vote_is_that_of_the_default_configuration() -> None:
     config, bundle = Config(), load_bundle(SHIPPED_BUNDLE)
     policy = _policy(bundle, ("trash",))
-    assert policy.bins == config.bins
+    assert policy.bins == config.bin_names
     assert policy.uncertain_route == config.uncertain_route
     assert dict(policy.routes) == dict(config.routes)
     vote = config.vote

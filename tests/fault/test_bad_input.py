@@ -122,7 +122,10 @@ BAD_CONFIGS = {
     ),
     "unknown section": ("gates:\n  hold_s: 1.0\n", ":1: unknown key 'gates', did you mean 'gate'?"),
     "wrong type": ("gate:\n  hold_s: long\n", ":2: gate.hold_s is 'long': input should be a valid number"),
-    "text for a number": ('gate:\n  servo_pin: "18"\n', ":2: gate.servo_pin is '18': input should be a valid integer"),
+    "text for a number": (
+        'gate:\n  servo_pin: "18"\n',
+        ":2: gate.servo_pin: '18' is no pin; give a BCM number such as 18, or a header pin such as J8:12",
+    ),
     "out of bounds": ("source:\n  fps: 1000.0\n", ":2: source.fps is 1000.0: input should be less than or equal to"),
     "not a number": ("source:\n  fps: .nan\n", ":2: source.fps is nan: input should be a finite number"),
     "route to no bin": (
@@ -176,7 +179,7 @@ def test_a_config_that_cannot_be_read_is_named(refused, tmp_path):
 
 
 BAD_SOURCES = {
-    "unknown kind": ("webcam", 2, "source 'webcam' is none of sim[:SEED], video:PATH, images:DIR or v4l2:DEVICE"),
+    "unknown kind": ("webcam", 2, "source 'webcam' is none of sim[:SEED], video:PATH, images:DIR, picamera2[:INDEX]"),
     "no kind": ("", 2, "source '' is none of"),
     "seed no number": ("sim:lucky", 2, "sim:lucky is no seed; give a whole number"),
     "video without a path": ("video:", 2, "source video:PATH needs what comes after the colon"),

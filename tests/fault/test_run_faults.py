@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edge.commands.watchers import Tally
+from edge.config import CameraConfig
 from edge.errors import LedgerError, SourceError
 from edge.ledger import SqliteLedger
 from edge.machine import State
@@ -199,7 +200,7 @@ def test_a_camera_that_is_unplugged_in_mid_run_parks_the_gate_and_is_exit_3(ledg
         return record
 
     class StubCamera:
-        def __init__(self, device: Path, width_px: int, height_px: int, fps: float) -> None:
+        def __init__(self, device: Path, width_px: int, height_px: int, fps: float, settings: CameraConfig) -> None:
             self._images = iter([np.full((height_px, width_px, 3), 128, np.uint8)])
 
         def open(self):

@@ -10,6 +10,7 @@ from typing import Any
 from edge.clock import ReplayClock
 from edge.commands.watchers import Silent
 from edge.config import Config
+from edge.drivers import make_panel
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
@@ -153,6 +154,9 @@ def play(
     end_s: float = float("inf"),
     pace: Pace = "fast",
     watch: Callable[[Frame], None] = lambda frame: None,
+    config: Config | None = None,
+    wire: Callable[[PinFactory], None] = lambda factory: None,
+    hands: Callable[[Frame, PinFactory], None] = lambda frame, factory: None,
 ) -> Played:
     """Run the sorter over a script; the gate's pins and the ledger are checked before this returns.
 
@@ -161,8 +165,11 @@ def play(
         edit: done to each frame before anybody sees it.
         end_s: the source ends there.
         watch: called with each frame after it was looked at.
+        config: of everything but the source and the voting; its panel is connected.
+        wire: called with the pins before the start, so that it may drive what hangs on them.
+        hands: called with each frame and the pins.
     """
-    config = Config()
+    config = config or Config()
     with ExitStack() as stack:
         factory, gate, ledger = stack.enter_context(opened(config, folder))
         simulation = Simulation(seed=seed, items=0, fps=FPS, open_to=lambda: gate.open_to, script=list(acts))
@@ -171,9 +178,15 @@ def play(
         source.open()
         classifier = FixedClassifier()
         notes = Notes(source.clock)
-        parts = Parts(source, LocalContrastDetector(config.presence), classifier, gate, None, ledger)
+        panel = make_panel(config, factory)
+        if panel is not None:
+            stack.callback(panel.close)
+            panel.open()
+        wire(factory)
+        parts = Parts(source, LocalContrastDetector(config.presence), classifier, gate, None, ledger, panel)
         boot = {"model": {"name": "stub"}, "source": "script"}
-        Runtime(parts, rules(config), boot, [notes, _Watch(watch)]).run(lambda: False)
+        watchers = [notes, _Watch(watch), _Watch(lambda frame: hands(frame, factory))]
+        Runtime(parts, rules(config), boot, watchers).run(lambda: False)
         pin = factory.pin(config.gate.servo_pin)
         pulses = [change.state for change in pin.states if change.state > 0]
         played = Played(
@@ -195,7 +208,7 @@ def rules(config: Config) -> Rules:
     """The default rules with thresholds that `FixedClassifier` clears."""
     policy = VotePolicy(
         routes={"glass": "recyclable", "trash": "residue"},
-        bins=config.bins,
+        bins=config.bin_names,
         uncertain_route=config.uncertain_route,
         max_frames=config.vote.max_frames,
         min_frames=config.vote.min_frames,

@@ -192,7 +192,7 @@ def test_classify_names_a_file():
     assert list(found["probabilities"]) == LABELS
     assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert found["label"] == max(LABELS, key=found["probabilities"].__getitem__)
-    assert found["route"] in Config().bins
+    assert found["route"] in Config().bin_names
     assert found["decision"] in ("confident", "uncertain", "rejected")
     assert found["latency_ms"] > 0
     line = invoke("classify", PICTURE).out

@@ -40,7 +40,7 @@ MISTAKES = [
     ("no number", "gate:\n  home_deg: .nan\n", 2, "gate.home_deg is nan: input should be a finite number"),
     ("none of the choices", "pins:\n  factory: gpio\n", 2, "pins.factory is 'gpio': input should be 'mock', 'lgpio'"),
     ("a list for a section", "vote: {}\ngate:\n  - 1\n", 2, "gate is [1]: input should be a valid dictionary"),
-    ("a pin that is none", "gate:\n  servo_pin: 28\n", 2, "gate.servo_pin is 28: input should be less than 28"),
+    ("a pin that is none", "gate:\n  servo_pin: 28\n", 2, "gate.servo_pin: 28 is not on the header, which carries"),
     ("two thresholds crossed", "presence:\n  empty_cover: 0.5\n", 2, "presence: empty_cover must not be above occ"),
     ("motion crossed", "presence:\n  moving_share: 0.5\n", 2, "moving_share must not be above disturbed_share"),
     (
@@ -167,7 +167,7 @@ def test_the_defaults_are_valid_and_name_no_hardware():
     config = Config.model_validate(Config().model_dump())
     assert config == Config()
     assert (config.source.spec, config.pins.factory) == ("sim", "mock")
-    assert config.bins == ("recyclable", "residue")
+    assert config.bin_names == ("recyclable", "residue")
     check_labels(config, LABELS)
 
 

@@ -42,7 +42,7 @@ def lead_to(rig: MachineRig, state: State) -> None:
         rig.send(PauseAsked("lid"))
     elif state is State.HOMING:
         rig.send(PauseAsked("lid"))
-        rig.send(ResumeAsked())
+        rig.send(ResumeAsked("lid"))
     elif state is not State.READY:
         rig.drop_in()
         if state is State.WAIT_EMPTY:
@@ -196,8 +196,10 @@ def test_a_pause_cuts_the_power_and_names_an_item_under_way_without_counting_it(
     assert (pause.type, pause.body["reason"], pause.body["state"]) == ("pause", "lid", state.value)
     assert pause.body.get("item") == ({"label": "glass", "route": "recyclable"} if state in WITH_ITEM else None)
     sensing.see(60.0, occupied=True)
-    sensing.send(PauseAsked("again"))
+    sensing.send(PauseAsked("lid"))
     assert len(sensing.commands) == 2, "nothing moves and nothing is said twice in a pause"
+    sensing.send(PauseAsked("e_stop"))
+    assert [command.body["reason"] for command in sensing.events("pause")] == ["lid", "e_stop"]
 
 
 @pytest.mark.parametrize("state", [*EVERY_STATE, State.PAUSED])
@@ -205,9 +207,10 @@ def test_a_resumed_machine_homes_and_wants_an_empty_tray_first(sensing, state: S
     lead_to(sensing, state)
     sensing.send(PauseAsked("lid"))
     sensing.commands.clear()
-    sensing.send(ResumeAsked())
+    sensing.send(ResumeAsked("lid"))
     assert (sensing.state, sensing.machine.fault) == (State.HOMING, None)
-    assert [command for _, command in sensing.commands] == [HomeGate()]
+    told, home = (command for _, command in sensing.commands)
+    assert (told.type, told.body["reason"], home) == ("recovered", "lid", HomeGate())
     sensing.see(5.0, occupied=True)
     assert sensing.state is State.WAIT_EMPTY
     assert sensing.times(RouteItem) == []
@@ -219,7 +222,7 @@ def test_a_resumed_machine_homes_and_wants_an_empty_tray_first(sensing, state: S
 def test_resuming_what_is_not_paused_does_nothing(sensing, state: State):
     lead_to(sensing, state)
     before, _ = sensing.machine, sensing.commands.clear()
-    sensing.send(ResumeAsked())
+    sensing.send(ResumeAsked("lid"))
     assert (sensing.machine, sensing.commands) == (before, [])
 
 

@@ -50,7 +50,7 @@ STRAY = [
     GateDone(GateReport("home", 90.0, 0.0, 0.0)),
     Tick(),
     PauseAsked("lid"),
-    ResumeAsked(),
+    ResumeAsked("lid"),
     ShutdownAsked("stopped"),
 ]
 ACTS = st.one_of(

@@ -9,7 +9,7 @@ from gpiozero.pins.mock import MockFactory, MockPin
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge.config import DropSensorConfig, GateConfig
+from edge.config import DropSensorConfig, ServoFlapConfig
 from edge.errors import ActuatorError
 from edge.gates.servo_flap import FRAME_S, ServoFlap
 from edge.pins import open_factory
@@ -38,7 +38,7 @@ def factory():
 
 @pytest.fixture
 def rig(factory):
-    gate = ServoFlap(GateConfig(**FLAP), factory)
+    gate = ServoFlap(ServoFlapConfig(**FLAP), factory)
     gate.open()
     yield GateRig(gate, factory.pin(PIN))
     gate.close()
@@ -117,7 +117,7 @@ def test_the_report_gives_the_angle_that_the_device_says_it_took(factory, monkey
             AngularServo.angle.fset(self, angle)
 
     monkeypatch.setattr("gpiozero.AngularServo", CoarseServo)
-    gate = ServoFlap(GateConfig(**FLAP | {"bins_deg": {"recyclable": 137.0, "residue": 40.0}}), factory)
+    gate = ServoFlap(ServoFlapConfig(**FLAP | {"bins_deg": {"recyclable": 137.0, "residue": 40.0}}), factory)
     gate.open()
     rig = GateRig(gate, factory.pin(PIN))
     rig.home()
@@ -174,7 +174,7 @@ def test_home_in_the_midst_of_another_motion_turns_round_without_a_jump(rig):
 @settings(max_examples=60, deadline=None)
 def test_late_ticks_make_the_motion_longer_and_never_faster(gaps_ms: list[int]):
     factory = open_factory("mock")
-    gate = ServoFlap(GateConfig(**FLAP), factory)
+    gate = ServoFlap(ServoFlapConfig(**FLAP), factory)
     gate.open()
     rig = GateRig(gate, factory.pin(PIN))
     rig.home()
@@ -201,7 +201,7 @@ ANGLES = st.floats(-180, 180, allow_nan=False).map(lambda angle: round(angle, 2)
 def test_the_ends_of_the_servos_reach_can_be_used(low: float, span: float, share: float):
     high = round(low + span, 2)
     home = min(high - 0.01, max(low + 0.01, round(low + share * span, 2)))
-    config = GateConfig(
+    config = ServoFlapConfig(
         min_angle_deg=low, max_angle_deg=high, home_deg=home, bins_deg={"a": low, "b": high}, hold_s=0.0
     )
     factory = open_factory("mock")
@@ -218,7 +218,7 @@ def test_the_ends_of_the_servos_reach_can_be_used(low: float, span: float, share
 
 
 def test_a_pin_that_another_gate_holds_is_refused_by_name(rig, factory):
-    second = ServoFlap(GateConfig(**FLAP), factory)
+    second = ServoFlap(ServoFlapConfig(**FLAP), factory)
     with pytest.raises(ActuatorError, match=r"servo on GPIO18 refused: .*check gate\.servo_pin") as refused:
         second.open()
     assert refused.value.__cause__ is not None
@@ -229,14 +229,14 @@ def test_a_pin_that_another_gate_holds_is_refused_by_name(rig, factory):
 
 def test_a_sensor_and_a_gate_cannot_share_a_pin(rig, factory):
     sensor = BeamSensor(DropSensorConfig(kind="beam", pin=PIN), factory)
-    with pytest.raises(ActuatorError, match=r"drop sensor on GPIO18 refused: .*check drop_sensor\.pin"):
+    with pytest.raises(ActuatorError, match=r"drop sensor on GPIO18 \(J8:12\) refused: .*check drop_sensor\.pin"):
         sensor.open()
     sensor.close()
 
 
 def test_pins_that_cannot_make_pulses_are_refused():
     factory = MockFactory(pin_class=MockPin)
-    gate = ServoFlap(GateConfig(**FLAP), factory)
+    gate = ServoFlap(ServoFlapConfig(**FLAP), factory)
     with pytest.raises(ActuatorError, match="servo on GPIO18 refused"):
         gate.open()
     gate.close()

@@ -42,7 +42,7 @@ def item_body(config: Config, rng: random.Random) -> dict[str, Any]:
         "decision": "confident" if is_sure else "uncertain",
         "confidence": round(rng.uniform(0.8, 1.0), 4),
         "margin": round(rng.uniform(0.6, 1.0), 4),
-        "votes": {name: 3 * (name == route) for name in config.bins},
+        "votes": {name: 3 * (name == route) for name in config.bin_names},
         "frames": 3,
         "latency_ms": {
             "settle": round(rng.uniform(200, 500), 1),

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any, Literal
 
-from edge.errors import ActuatorError
+from edge.errors import ActuatorError, ConfigError
 
 __all__ = ["PinFactory", "open_factory"]
 
@@ -11,7 +11,6 @@ PinFactory = Any
 """gpiozero.Factory; gpiozero ships no types."""
 
 _FACTORIES = {
-    "lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"),
     "rpigpio": ("gpiozero.pins.rpigpio", "RPiGPIOFactory"),
     "pigpio": ("gpiozero.pins.pigpio", "PiGPIOFactory"),
 }
@@ -19,16 +18,31 @@ _HISTORY_LIMIT = 4096
 """State changes that a simulated pin remembers; gpiozero's own keeps every one for ever."""
 
 
-def open_factory(name: Literal["mock", "lgpio", "rpigpio", "pigpio"]) -> PinFactory:
+def open_factory(
+    name: Literal["mock", "lgpio", "rpigpio", "pigpio"],
+    *,
+    chip: str | None = None,
+    pwm: Literal["software", "hardware"] = "software",
+) -> PinFactory:
     """Open a pin factory. The caller closes it, after the devices on it.
 
-    Raises: ActuatorError if the library is missing or this machine has no such GPIO.
+    Args:
+        chip: of lgpio: label or name (`gpiochip0`) of the GPIO chip; None: the one of the 40-pin header.
+        pwm: what makes the pulses of GPIO12, 13, 18 and 19. Simulated pins make all pulses alike.
+    Raises: ActuatorError if the library is missing or this machine has no such GPIO; ConfigError if the factory has no
+        such choice.
     """
     if name == "mock":
         return _mock_factory()
-    module_name, class_name = _FACTORIES[name]
+    if name != "lgpio" and (chip is not None or pwm == "hardware"):
+        raise ConfigError(f"pins.chip and pins.pwm: hardware need pins.factory: lgpio, not {name}")
     try:
+        if name == "lgpio":
+            return importlib.import_module("edge.pins.header_factory").HeaderFactory(chip, pwm)
+        module_name, class_name = _FACTORIES[name]
         return getattr(importlib.import_module(module_name), class_name)()
+    except ActuatorError:
+        raise
     except Exception as exc:
         # Pin libraries raise anything from ImportError to bare Exception when there is no GPIO.
         raise ActuatorError(

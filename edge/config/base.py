@@ -1,0 +1,62 @@
+"""What sections of the configuration are made of: strict frozen models, pins and switches."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from edge.header import FIRST_FREE_BCM, PULLED_UP, parse_pin
+
+__all__ = ["FailSafeSwitchConfig", "Pin", "Section", "SwitchConfig"]
+
+Pin = Annotated[
+    int,
+    BeforeValidator(parse_pin),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": FIRST_FREE_BCM, "maximum": 27},
+                {"type": "string", "pattern": "^(J8:|BOARD|GPIO|BCM)[0-9]{1,2}$"},
+            ]
+        }
+    ),
+]
+"""A GPIO by its BCM number; a file may also name it `GPIO18` or, by its place on the header, `J8:12`."""
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and strict about keys and types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class SwitchConfig(Section):
+    """A switch, a button or a sensor with one signal wire."""
+
+    pin: Pin = Field(description="signal pin, a BCM number or a header pin such as J8:16")
+    active_high: bool = Field(False, description="true if the signal is high while the switch is actuated")
+    pull: Literal["auto", "up", "down", "none"] = Field(
+        "auto", description="the board's resistor on the pin; auto: against the actuated level"
+    )
+
+    @model_validator(mode="after")
+    def _pull_exists(self) -> "SwitchConfig":
+        if self.pin in PULLED_UP and self.resolved_pull != "up":
+            raise ValueError(
+                f"pin GPIO{self.pin} has a pull-up soldered to the board and cannot be pulled {self.resolved_pull}; "
+                "take another pin, or pull: up"
+            )
+        return self
+
+    @property
+    def resolved_pull(self) -> Literal["up", "down", "none"]:
+        """The resistor that is really switched on."""
+        if self.pull != "auto":
+            return self.pull
+        return "down" if self.active_high else "up"
+
+
+class FailSafeSwitchConfig(SwitchConfig):
+    """A contact that is closed to ground in good order: pressed, opened or torn off, the signal goes high."""
+
+    active_high: bool = Field(True, description="true for a contact that opens when actuated; a cut wire then counts")
+    pull: Literal["auto", "up", "down", "none"] = Field("up", description="the board's resistor on the pin")

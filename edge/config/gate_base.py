@@ -1,0 +1,101 @@
+"""What the sections of all gates share: servos, the home switch, jams, how long a way takes at most."""
+
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from edge.config.base import Pin, Section, SwitchConfig
+
+__all__ = ["GateSection", "ServoConfig", "ServoFields", "refuse_bins"]
+
+HOME = "home"
+
+
+class ServoFields(Section):
+    min_angle_deg: float = Field(0.0, ge=-360, le=360, description="angle at the shortest pulse")
+    max_angle_deg: float = Field(180.0, ge=-360, le=360, description="angle at the longest pulse")
+    min_pulse_us: float = Field(500.0, ge=100, le=3000, description="shortest pulse of the servo")
+    max_pulse_us: float = Field(2500.0, ge=100, le=3000, description="longest pulse of the servo")
+    step_deg: float = Field(2.0, gt=0, le=180, description="degrees a step of the ramp; inrush browns the Pi out")
+    step_s: float = Field(0.01, ge=0.01, le=1, description="duration of one step of the ramp")
+    settle_s: float = Field(0.25, ge=0, le=10, description="rest at the end of the way before the servo is detached")
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        if self.min_angle_deg >= self.max_angle_deg:
+            raise ValueError("min_angle_deg must be below max_angle_deg")
+        if self.min_pulse_us >= self.max_pulse_us:
+            raise ValueError("min_pulse_us must be below max_pulse_us")
+        return self
+
+    def sweep_s(self) -> float:
+        """The longest ramp, from one end to the other."""
+        return (self.max_angle_deg - self.min_angle_deg) / self.step_deg * self.step_s
+
+    def refuse_beyond(self, angles_deg: Mapping[str, float]) -> None:
+        """Raises: ValueError for an angle that the servo does not reach."""
+        for name, angle_deg in angles_deg.items():
+            if not self.min_angle_deg <= angle_deg <= self.max_angle_deg:
+                raise ValueError(
+                    f"{name} is {angle_deg:g}, outside {self.min_angle_deg:g} to {self.max_angle_deg:g} degrees; "
+                    "mend it, or min_angle_deg and max_angle_deg"
+                )
+
+
+class ServoConfig(ServoFields):
+    """One servo."""
+
+    pin: Pin = Field(description="signal pin")
+
+
+class GateSection(Section):
+    home_switch: SwitchConfig | None = Field(
+        None, description="switch that is actuated at home; without one the way home is trusted"
+    )
+    home_timeout_s: float = Field(
+        0.5, gt=0, le=30, description="the home switch must be actuated so long after the way home"
+    )
+    jam_retries: int = Field(
+        2, ge=0, le=10, description="times a motion that jammed is tried again before it is a fault (gate_jammed)"
+    )
+    jam_pause_s: float = Field(0.5, ge=0, le=30, description="rest without power before a jammed motion is tried again")
+
+    @property
+    def bins(self) -> tuple[str, ...]:
+        """Names of the bins, in the order of the config."""
+        raise NotImplementedError
+
+    @property
+    def slowest_home_s(self) -> float:
+        """The longest way home without a jam."""
+        raise NotImplementedError
+
+    @property
+    def park_limit_s(self) -> float:
+        """A gate not home by then is cut off: twice the longest way home with all its retries, and two seconds."""
+        tries_s = (1 + self.jam_retries) * (self.slowest_home_s + self._switch_s())
+        return 2.0 * (tries_s + self.jam_retries * self.jam_pause_s) + 2.0
+
+    def servo_pins(self) -> dict[str, int]:
+        """Keys and pins of the servos."""
+        return {}
+
+    def output_pins(self) -> dict[str, int]:
+        """Keys and pins of what is switched on and off."""
+        return {}
+
+    def switches(self) -> dict[str, SwitchConfig]:
+        """Keys and settings of the switches."""
+        return {} if self.home_switch is None else {"home_switch": self.home_switch}
+
+    def _switch_s(self) -> float:
+        return 0.0 if self.home_switch is None else self.home_timeout_s
+
+
+def refuse_bins(key: str, bins: Iterable[str]) -> None:
+    names = list(bins)
+    if not names:
+        raise ValueError(f"{key} names no bin")
+    if HOME in names:
+        raise ValueError(f"{key} names a bin 'home', which is the gate's own word for its parked position")

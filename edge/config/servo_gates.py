@@ -1,0 +1,84 @@
+"""Gates that servos move by themselves: a flap, or a diverter with a door."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from edge.config.base import Pin
+from edge.config.gate_base import GateSection, ServoConfig, ServoFields, refuse_bins
+
+__all__ = ["ServoFlapConfig", "TwoServosConfig"]
+
+
+class ServoFlapConfig(GateSection, ServoFields):
+    """The servo flap. If power fails in mid-swing the flap stays where it is until the next start homes it."""
+
+    kind: Literal["servo_flap"] = "servo_flap"
+    servo_pin: Pin = Field(18, description="the servo's signal pin, a BCM number or a header pin such as J8:12")
+    home_deg: float = Field(90.0, description="parked position")
+    bins_deg: Mapping[str, float] = Field(
+        default_factory=lambda: {"recyclable": 140.0, "residue": 40.0},
+        description="angle that opens the way to each bin",
+    )
+    hold_s: float = Field(0.8, ge=0, le=30, description="how long the flap stays open")
+
+    @model_validator(mode="after")
+    def _angles_within_reach(self) -> Self:
+        refuse_bins("bins_deg", self.bins_deg)
+        angles = [self.home_deg, *self.bins_deg.values()]
+        if len(set(angles)) < len(angles):
+            raise ValueError("bins_deg and home_deg share an angle; a flap that stands still sorts nothing")
+        self.refuse_beyond({"home_deg": self.home_deg, **self.bins_deg})
+        return self
+
+    @property
+    def bins(self) -> tuple[str, ...]:
+        return tuple(self.bins_deg)
+
+    @property
+    def servo(self) -> ServoConfig:
+        """The servo by itself."""
+        return ServoConfig(pin=self.servo_pin, **{name: getattr(self, name) for name in ServoFields.model_fields})
+
+    @property
+    def slowest_home_s(self) -> float:
+        return self.sweep_s() + self.settle_s
+
+    def servo_pins(self) -> dict[str, int]:
+        return {"servo_pin": self.servo_pin}
+
+
+class TwoServosConfig(GateSection):
+    """A diverter that turns to the bin, and a door that lets the item fall; one of them moves at a time."""
+
+    kind: Literal["two_servos"]
+    diverter: ServoConfig = Field(description="servo that turns the chute")
+    door: ServoConfig = Field(description="servo that opens the way down")
+    diverter_home_deg: float = Field(90.0, description="parked position of the diverter")
+    bins_deg: Mapping[str, float] = Field(description="angle of the diverter for each bin")
+    door_closed_deg: float = Field(0.0, description="angle at which the door is closed, its parked position")
+    door_open_deg: float = Field(90.0, description="angle at which the door is open")
+    hold_s: float = Field(0.8, ge=0, le=30, description="how long the door stays open")
+
+    @model_validator(mode="after")
+    def _angles_within_reach(self) -> Self:
+        refuse_bins("bins_deg", self.bins_deg)
+        if len(set(self.bins_deg.values())) < len(self.bins_deg):
+            raise ValueError("bins_deg gives two bins the same angle")
+        if self.door_closed_deg == self.door_open_deg:
+            raise ValueError("door_closed_deg and door_open_deg are the same; the door would never open")
+        self.diverter.refuse_beyond({"diverter_home_deg": self.diverter_home_deg, **self.bins_deg})
+        self.door.refuse_beyond({"door_closed_deg": self.door_closed_deg, "door_open_deg": self.door_open_deg})
+        return self
+
+    @property
+    def bins(self) -> tuple[str, ...]:
+        return tuple(self.bins_deg)
+
+    @property
+    def slowest_home_s(self) -> float:
+        return sum(servo.sweep_s() + servo.settle_s for servo in (self.diverter, self.door))
+
+    def servo_pins(self) -> dict[str, int]:
+        return {"diverter.pin": self.diverter.pin, "door.pin": self.door.pin}

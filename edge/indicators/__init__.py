@@ -1,0 +1,1 @@
+"""Indicators: what tells people how the sorter is; one file a kind."""

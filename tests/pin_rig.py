@@ -1,0 +1,164 @@
+"""The bench that contract tests of gates and sensors stand on: simulated pins, or a real GPIO chip in the rig.
+
+A test drives inputs and looks at outputs through a `PinBench` only, never at gpiozero's mock pins, so the same test
+runs on a real character device: `make rig-test` sets `EDGE_SORTER_RIG_GPIO` to the folder of a gpio-sim chip.
+"""
+
+import itertools
+import os
+import statistics
+import threading
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge.pins import PinFactory, open_factory
+
+__all__ = ["PinBench", "open_bench"]
+
+GPIO_VARIABLE = "EDGE_SORTER_RIG_GPIO"
+"""Names the folder of a gpio-sim chip, such as /sys/devices/platform/gpio-sim.0/gpiochip0; unset: simulated pins."""
+SPARE_LINE = 53
+"""A line beyond the 40-pin header, by which the bench knows that earlier edges have arrived."""
+SAMPLE_S = 0.13
+"""Six periods of a servo's pulses."""
+EDGE_S = 2.0
+"""Longest wait for an edge's way through the kernel and lgpio; it passes only when a test fails."""
+
+
+class PinBench(Protocol):
+    """Pins seen from outside. Numbers are BCM numbers."""
+
+    @property
+    def factory(self) -> PinFactory:
+        """Where the drivers under test claim their pins."""
+        ...
+
+    def drive(self, bcm: int, is_high: bool) -> None:
+        """Put a level on an input, as a sensor would; callbacks have run when this returns."""
+        ...
+
+    def level(self, bcm: int) -> bool:
+        """True if the pin is high now. Of a pin with pulses it says little: ask `duty`."""
+        ...
+
+    def is_pulsed(self, bcm: int) -> bool:
+        """True if pulses come out of the pin."""
+        ...
+
+    def duty(self, bcm: int) -> float:
+        """Share of time that the pin is high, 0..1: of a pulse's period, or 0 and 1 of a steady level."""
+        ...
+
+    def close(self) -> None:
+        """Close the factory, after the devices on it."""
+        ...
+
+
+def open_bench() -> PinBench:
+    """Simulated pins, or those of the chip that the environment names."""
+    folder = os.environ.get(GPIO_VARIABLE)
+    return MockBench() if folder is None else GpioSimBench(Path(folder))
+
+
+class MockBench:
+    """gpiozero's simulated pins, which change at once."""
+
+    def __init__(self) -> None:
+        self.factory = open_factory("mock")
+
+    def drive(self, bcm: int, is_high: bool) -> None:
+        pin = self.factory.pin(bcm)
+        if is_high:
+            pin.drive_high()
+        else:
+            pin.drive_low()
+
+    def level(self, bcm: int) -> bool:
+        return bool(self.factory.pin(bcm).state)
+
+    def is_pulsed(self, bcm: int) -> bool:
+        pin = self.factory.pin(bcm)
+        return pin.frequency is not None and pin.state > 0
+
+    def duty(self, bcm: int) -> float:
+        return float(self.factory.pin(bcm).state)
+
+    def close(self) -> None:
+        self.factory.close()
+
+
+class GpioSimBench:
+    """A chip of the kernel's gpio-sim: drivers go through /dev/gpiochip*, the bench through sysfs.
+
+    Args:
+        folder: of the chip in sysfs, with a `sim_gpioN` folder a line.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import lgpio
+
+        self._folder = folder
+        self.factory = open_factory("lgpio")
+        self._has_arrived = threading.Event()
+        self._handle = lgpio.gpiochip_open(int(folder.name.removeprefix("gpiochip")))
+        lgpio.gpio_claim_alert(self._handle, SPARE_LINE, lgpio.BOTH_EDGES)
+        self._callback = lgpio.callback(self._handle, SPARE_LINE, lgpio.BOTH_EDGES, self._arrived)
+        self._is_spare_high = self.level(SPARE_LINE)
+
+    def drive(self, bcm: int, is_high: bool) -> None:
+        import lgpio
+
+        self._pull(bcm, is_high)
+        # lgpio holds back all edges once a line that it watched was given up, until one is claimed.
+        lgpio.gpio_claim_alert(self._handle, SPARE_LINE, lgpio.BOTH_EDGES)
+        # lgpio hands edges over one after the other: once the spare line's is here, the one before it is, too.
+        self._has_arrived.clear()
+        self._is_spare_high = not self._is_spare_high
+        self._pull(SPARE_LINE, self._is_spare_high)
+        if not self._has_arrived.wait(EDGE_S):
+            raise AssertionError(f"no edge of GPIO{SPARE_LINE} came within {EDGE_S:g} s")
+
+    def level(self, bcm: int) -> bool:
+        return (self._line(bcm) / "value").read_text().strip() == "1"
+
+    def is_pulsed(self, bcm: int) -> bool:
+        return len(self._changes(bcm)) > 1
+
+    def duty(self, bcm: int) -> float:
+        changes = self._changes(bcm)
+        rises = [t_s for t_s, is_high in changes if is_high]
+        widths = [end_s - start_s for (start_s, is_high), (end_s, _) in itertools.pairwise(changes) if is_high]
+        periods = [after_s - before_s for before_s, after_s in itertools.pairwise(rises)]
+        if not widths or not periods:
+            return float(self.level(bcm))
+        return statistics.median(widths) / statistics.median(periods)
+
+    def close(self) -> None:
+        import lgpio
+
+        self._callback.cancel()
+        lgpio.gpiochip_close(self._handle)
+        self.factory.close()
+
+    def _changes(self, bcm: int) -> list[tuple[float, bool]]:
+        """When the pin changed in the next `SAMPLE_S`, and to what."""
+        changes: list[tuple[float, bool]] = []
+        was_high = self.level(bcm)
+        with (self._line(bcm) / "value").open("rb", buffering=0) as value:
+            end_s = time.perf_counter() + SAMPLE_S
+            while (now_s := time.perf_counter()) < end_s:
+                is_high = os.pread(value.fileno(), 1, 0) == b"1"
+                if is_high is not was_high:
+                    changes.append((now_s, is_high))
+                    was_high = is_high
+        return changes
+
+    def _pull(self, bcm: int, is_high: bool) -> None:
+        (self._line(bcm) / "pull").write_text("pull-up" if is_high else "pull-down")
+
+    def _line(self, bcm: int) -> Path:
+        return self._folder / f"sim_gpio{bcm}"
+
+    def _arrived(self, *_: Any) -> None:
+        self._has_arrived.set()

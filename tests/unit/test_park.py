@@ -1,0 +1,104 @@
+"""`edge-sorter park`: home and without power, unless the emergency stop or the lid forbid it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from edge.clock import ReplayClock
+from edge.commands.park import park_gate
+from edge.config import Config, PanelConfig
+from edge.drivers import Hardware, make_gate, make_panel
+from edge.errors import ActuatorError
+from edge.pins import open_factory
+from tests.cli_rig import invoke, is_parked
+from tests.replay.rig import home_pulse
+
+ESTOP, SERVO = 16, 18
+PANEL = PanelConfig.model_validate({"estop": {"pin": ESTOP}, "resume_button": {"pin": 6}})
+
+
+class Bench:
+    """A flap and a panel on simulated pins, on fake time."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.config = Config(panel=PANEL)
+        factory = open_factory("mock")
+        stack.callback(factory.close)
+        self.servo, self.estop = factory.pin(SERVO), factory.pin(ESTOP)
+        self.gate = make_gate(self.config.gate, factory)
+        stack.callback(self.gate.close)
+        self.gate.open()
+        panel = make_panel(self.config, factory)
+        assert panel is not None
+        stack.callback(panel.close)
+        panel.open()
+        self.estop.drive_low()
+        self.hardware = Hardware(self.gate, None, Any, panel)  # type: ignore[arg-type]  # nothing looks at pictures
+        self.clock = ReplayClock(is_paced=False)
+
+    def park(self) -> str:
+        return park_gate(self.config, self.hardware, self.clock)
+
+    @property
+    def is_powered(self) -> bool:
+        return self.servo.frequency is not None
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with ExitStack() as stack:
+        yield Bench(stack)
+
+
+def on_tick(bench: Bench, monkeypatch: pytest.MonkeyPatch, act: Callable[[float], None]) -> None:
+    """Do something at each tick of the gate."""
+    tick = bench.gate.tick
+
+    def ticked(now_s: float) -> Any:
+        act(now_s)
+        return tick(now_s)
+
+    monkeypatch.setattr(bench.gate, "tick", ticked)
+
+
+def test_the_gate_comes_home_and_is_left_without_power(bench):
+    assert bench.park() == "the gate is home, and without power"
+    pulses = [change.state for change in bench.servo.states if change.state > 0]
+    assert pulses[-1] == pytest.approx(home_pulse(), abs=1e-6)
+    assert not bench.is_powered
+
+
+def test_a_pressed_emergency_stop_lets_nothing_move(bench):
+    bench.estop.drive_high()
+    assert bench.park() == "the gate is without power, and was not moved (e_stop)"
+    assert [change.state for change in bench.servo.states if change.state > 0] == []
+    assert not bench.is_powered
+
+
+def test_an_emergency_stop_on_the_way_home_ends_the_motion(bench, monkeypatch):
+    on_tick(bench, monkeypatch, lambda now_s: bench.estop.drive_high() if now_s > 0.1 else None)
+    assert "e_stop" in bench.park()
+    assert not bench.is_powered
+    assert bench.clock.now_s() == pytest.approx(0.12, abs=0.011)
+
+
+def test_a_gate_that_never_arrives_is_cut_off_and_told(bench, monkeypatch):
+    monkeypatch.setattr(bench.gate, "tick", lambda now_s: None)
+    with pytest.raises(ActuatorError, match=r"not home after .* cut off"):
+        bench.park()
+    assert not bench.is_powered
+    assert bench.clock.now_s() == pytest.approx(bench.config.gate.park_limit_s, abs=0.011)
+
+
+def test_the_command_parks_and_says_so(gate):
+    result = invoke("park")
+    assert (result.code, result.out) == (0, "the gate is home, and without power\n")
+    assert is_parked(gate)
+
+
+def test_the_command_can_be_told_to_move_nothing(gate):
+    result = invoke("park", "--cut")
+    assert (result.code, result.out) == (0, "the gate is without power\n")
+    assert gate == [{"last_pulse": None, "is_powered": False}]
