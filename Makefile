@@ -14,10 +14,13 @@ RUN_FLAGS ?=
 MODEL_FLAGS ?=
 BENCH_FLAGS ?=
 
+# Configurations that are ready to use, each with a page in docs/wiring/.
+MACHINES := pi-servo pi-two-servo pi-carousel pi-conveyor pi-solenoid usb-camera
+
 export SORTER_DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-convert run bench bench-check bench-record performance test test-edge test-convert check fmt schema model model-fast clean
+.PHONY: help setup setup-convert run bench bench-check bench-record performance test test-edge test-convert check fmt schema wiring model model-fast clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,7 +65,7 @@ performance: setup  ## write docs/performance.md anew: how cost grows (ten minut
 test: test-edge test-convert  ## run every test (both environments)
 
 test-edge: setup
-	$(BIN)/pytest -m 'not convert'
+	$(BIN)/pytest -m 'not convert and not rig'
 
 test-convert: setup-convert
 	$(CONVERT_BIN)/pytest tests/convert -m convert
@@ -75,6 +78,9 @@ check: setup  ## formatting, lint, types, import layers, schema; changes no file
 	$(BIN)/edge-sorter config schema | diff - config/schema.json
 	$(BIN)/edge-sorter config default | diff - config/default.yaml
 	$(BIN)/edge-sorter bench schema | diff - config/bench.schema.json
+	@for name in $(MACHINES); do \
+		$(BIN)/edge-sorter config show-wiring config/$$name.yaml --svg - | diff -q - docs/wiring/$$name.svg || exit 1; \
+	done
 
 fmt: setup  ## format the code and mend what lint can mend
 	$(BIN)/ruff check --fix .
@@ -85,12 +91,22 @@ schema: setup  ## write the schemas and the default configuration in config/ ane
 	$(BIN)/edge-sorter config default > config/default.yaml
 	$(BIN)/edge-sorter bench schema > config/bench.schema.json
 
+wiring: setup  ## write the tables and pictures in docs/wiring/ anew
+	@for name in $(MACHINES); do \
+		wires=$$(mktemp) && \
+		$(BIN)/edge-sorter config show-wiring config/$$name.yaml --svg docs/wiring/$$name.svg > $$wires && \
+		sed -i -e '/^<!-- show-wiring -->$$/,/^<!-- end of show-wiring -->$$/{//!d}' \
+			-e "/^<!-- show-wiring -->\$$/r $$wires" docs/wiring/$$name.md && rm -f $$wires || exit 1; \
+	done
+
 model: setup-convert  ## train and package models/waste-mobilenetv2 from SORTER_DATA
 	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --output models/waste-mobilenetv2 $(MODEL_FLAGS)
 
 model-fast: setup-convert  ## train and package models/waste-mobilenetv2-fast, taught by the float model of `make model`
 	$(CONVERT_BIN)/edge-convert build --data '$(SORTER_DATA)' --recipe fast --work build/fast \
 		--name waste-mobilenetv2-fast --output models/waste-mobilenetv2-fast $(MODEL_FLAGS)
+
+include tests/rig/rig.mk
 
 clean:  ## remove the environments and what was built (not out/, which holds the ledger)
 	rm -rf $(VENV) $(CONVERT_VENV) build

@@ -1,4 +1,4 @@
-"""`edge-sorter config …`: check a configuration, or print its schema."""
+"""`edge-sorter config …`: check a configuration, print its schema, show how it is wired."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from edge.commands.options import ConfigOption
+
 __all__ = ["app"]
 
-app = typer.Typer(help="Check the configuration.", no_args_is_help=True)
+app = typer.Typer(help="Check the configuration, and show its wiring.", no_args_is_help=True)
 
 
 @app.command()
@@ -49,3 +51,28 @@ def schema() -> None:
     from edge.config import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command("show-wiring")
+def show_wiring(
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", readable=False, help="YAML file; the same as --config."),
+    ] = None,
+    config: ConfigOption = None,
+    svg: Annotated[
+        str | None,
+        typer.Option(metavar="OUT.svg", help="Draw the 40-pin header into this file; - prints it instead."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the wires as JSON.")] = False,
+) -> None:
+    """Print what an installer connects to which pin of the header, as a table and as a picture."""
+    from edge.commands.wiring import show_wiring as show
+    from edge.configfile import config_file, load_config
+    from edge.errors import ConfigError
+
+    if path is not None and config is not None:
+        raise ConfigError(f"both {path} and --config {config} are given; name one file")
+    named = path if path is not None else config
+    file = config_file(named)
+    show(load_config(named), "the default" if file is None else file.stem, svg=svg, as_json=as_json)

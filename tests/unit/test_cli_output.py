@@ -18,6 +18,7 @@ COMMANDS = {
     "config check": ("config", "check"),
     "config default": ("config", "default"),
     "config schema": ("config", "schema"),
+    "config show-wiring": ("config", "show-wiring"),
     "ledger summary": ("ledger", "summary", "--ledger", "{book}"),
     "ledger tail": ("ledger", "tail", "--ledger", "{book}"),
     "ledger export": ("ledger", "export", "--ledger", "{book}"),

@@ -1,0 +1,138 @@
+"""Cameras, sensors and the panel: a mistake in their sections is told with its line and a way to mend it."""
+
+import pytest
+
+from edge.config import Config, FailSafeSwitchConfig, SwitchConfig
+from edge.configfile import parse_config
+from edge.errors import ConfigError
+
+
+def config(text: str) -> Config:
+    return parse_config(text, "c.yaml")
+
+
+DEVICE_MISTAKES = [
+    (
+        "a stop that starts by itself",
+        "panel:\n  estop: {pin: 5}\n",
+        2,
+        "panel: estop needs a resume_button: releasing an emergency stop must not start a motion by itself",
+    ),
+    (
+        "a lamp without a colour",
+        "panel:\n  lamp: {active_high: true}\n",
+        2,
+        "panel.lamp: lamp names no pin; give green",
+    ),
+    ("a buzzer without a pin", "panel:\n  buzzer: {}\n", 2, "panel.buzzer.pin is missing; add it"),
+    ("a sensor of no kind", "drop_sensor:\n  kind: scale\n", 2, "drop_sensor.kind is 'scale': input should be 'none'"),
+    (
+        "a drop that is never due",
+        "drop_sensor:\n  timeout_s: 0.0\n",
+        2,
+        "drop_sensor.timeout_s is 0.0: input should be",
+    ),
+    (
+        "a sensor of a bin that is none",
+        "bins:\n  sensors:\n    glass: {kind: beam, pin: 5}\n",
+        3,
+        "bins.sensors.glass names no bin of gate.bins_deg (recyclable, residue)",
+    ),
+    ("a fill sensor of no kind", "bins:\n  sensors:\n    residue: {kind: scale}\n", 3, "bins.sensors.residue"),
+    (
+        "a ranger that is full from the start",
+        "bins:\n  sensors:\n    residue: {kind: ultrasonic, trigger_pin: 5, echo_pin: 6, full_m: 0.02}\n",
+        3,
+        "bins.sensors.residue.full_m is 0.02: input should be greater than 0.02",
+    ),
+    (
+        "a ranger without an echo",
+        "bins:\n  sensors:\n    residue: {kind: ultrasonic, trigger_pin: 5, full_m: 0.2}\n",
+        3,
+        "bins.sensors.residue.echo_pin is missing; add it",
+    ),
+    ("what a full bin does", "bins:\n  when_full: stop\n", 2, "bins.when_full is 'stop': input should be 'pause' or"),
+    ("pulses of no kind", "pins:\n  pwm: fast\n", 2, "pins.pwm is 'fast': input should be 'software' or 'hardware'"),
+]
+CAMERA_MISTAKES = [
+    (
+        "a slanted camera",
+        "source:\n  camera: {rotation_deg: 45}\n",
+        2,
+        "source.camera.rotation_deg is 45: input should be",
+    ),
+    (
+        "beyond the picture",
+        "source:\n  camera: {roi_xywh: [0.5, 0, 0.6, 1]}\n",
+        2,
+        "must lie within the picture: x + width",
+    ),
+    ("before the picture", "source:\n  camera: {roi_xywh: [-0.1, 0, 0.6, 1]}\n", 2, "must lie within the picture"),
+    ("too narrow a region", "source:\n  camera: {roi_xywh: [0, 0, 0.04, 1]}\n", 2, "sides at least 0.05"),
+    ("pixels for shares", "source:\n  camera: {roi_xywh: [10, 10, 300, 300]}\n", 2, "must lie within the picture"),
+    ("three numbers for a region", "source:\n  camera: {roi_xywh: [0, 0, 1]}\n", 2, "source.camera.roi_xywh"),
+    (
+        "text for a region",
+        "source:\n  camera: {roi_xywh: all}\n",
+        2,
+        "source.camera.roi_xywh is 'all': input should be",
+    ),
+    ("words in a region", "source:\n  camera: {roi_xywh: [a, b, c, d]}\n", 2, "source.camera.roi_xywh"),
+    (
+        "no light at all",
+        "source:\n  camera: {exposure_us: 0}\n",
+        2,
+        "source.camera.exposure_us is 0: input should be gre",
+    ),
+    ("a gain of nothing", "source:\n  camera: {white_balance: [0, 2]}\n", 2, "gains must be above 0 and at most 32"),
+    ("one gain", "source:\n  camera: {white_balance: [2.0]}\n", 2, "source.camera.white_balance"),
+    (
+        "a cold light",
+        "source:\n  camera: {white_balance_k: 100}\n",
+        2,
+        "source.camera.white_balance_k is 100: input should",
+    ),
+    ("a number for a camera", "source:\n  camera: 1\n", 2, "source.camera is 1: input should be a valid dictionary"),
+]
+MISTAKES = DEVICE_MISTAKES + CAMERA_MISTAKES
+
+
+@pytest.mark.parametrize(("text", "line", "says"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
+def test_a_mistake_is_told_with_its_line(text: str, line: int, says: str):
+    with pytest.raises(ConfigError) as refused:
+        config(text)
+    message = str(refused.value)
+    assert says in message
+    assert message.startswith(f"c.yaml:{line}: ")
+    assert "\n" not in message
+
+
+PULLS = [
+    ("a switch to ground", SwitchConfig(pin=5), "up"),
+    ("a switch to 3.3 V", SwitchConfig(pin=5, active_high=True), "down"),
+    ("a contact that opens", FailSafeSwitchConfig(pin=5), "up"),
+    ("one that is told", SwitchConfig(pin=5, active_high=True, pull="none"), "none"),
+    ("the I2C pins' own", SwitchConfig(pin=2), "up"),
+]
+
+
+@pytest.mark.parametrize(("switch", "pull"), [row[1:] for row in PULLS], ids=[row[0] for row in PULLS])
+def test_a_switch_is_pulled_against_its_actuated_level(switch: SwitchConfig, pull: str):
+    assert switch.resolved_pull == pull
+
+
+def test_a_torn_wire_at_a_fail_safe_contact_reads_as_actuated():
+    switch = config("panel: {lid: {pin: 5}}\n").panel.lid
+    assert switch is not None
+    assert switch.active_high
+    assert switch.resolved_pull == "up"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[0, 0, 1, 1]", "[0.0, 0.25, 1.0, 0.75]", "[0.7, 0.9, 0.3, 0.1]"],
+    ids=["whole numbers", "a band", "a corner"],
+)
+def test_a_region_is_a_list_of_shares(value: str):
+    roi = config(f"source: {{camera: {{roi_xywh: {value}}}}}\n").source.camera.roi_xywh
+    assert roi == tuple(float(part) for part in value.strip("[]").split(","))
