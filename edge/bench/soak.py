@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from edge.bench.facts import Gauges, Reading
 from edge.bench.report import SERIES_POINTS, Soak
 from edge.bench.soak_remarks import FLAGS, LEAST_POINTS, remarks_of
 from edge.bench.stats import slope
+from edge.board.gauges import Gauges, Reading
 from edge.errors import SorterError
 
 __all__ = ["soak"]

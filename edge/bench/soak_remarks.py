@@ -4,8 +4,8 @@ import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from edge.bench.facts import Reading, describe_throttled
 from edge.bench.stats import slope
+from edge.board.gauges import Reading, describe_throttled
 from edge.errors import SorterError
 
 __all__ = ["FLAGS", "LEAST_POINTS", "remarks_of"]

@@ -194,9 +194,9 @@ def _measure_matrix(matrix: Matrix, plan: Plan) -> Any:
 
 
 def _soak(config: Config, duration_s: float) -> Any:
-    from edge.bench.facts import Gauges
     from edge.bench.soak import soak
     from edge.bench.suite import soak_step
+    from edge.board.gauges import Gauges
 
     _say(f"works for {duration_s:g} s; Ctrl-C ends it with what it has")
     with soak_step(config) as step:

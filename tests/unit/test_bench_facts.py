@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import edge
-from edge.bench.facts import Gauges, Reading, describe_throttled, machine_facts
-from edge.bench.power import find_meter
-from edge.bench.sysfiles import run_command
+from edge.bench.facts import machine_facts
+from edge.board.gauges import Gauges, Reading, describe_throttled
+from edge.board.power import find_meter
+from edge.board.sysfiles import run_command
 
 PMIC = """\
  3V7_WL_SW_A current(0)=0.10000000A

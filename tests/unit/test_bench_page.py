@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 import pytest
 
 from edge.bench.axes import linear, logarithmic
-from edge.bench.facts import Reading
 from edge.bench.page import render_page
 from edge.bench.page_method import digest
 from edge.bench.plots import column_title, marked
 from edge.bench.report import Contender, Distribution, Figure, Report, Series, Soak, Stage
 from edge.bench.rowplots import in_groups
 from edge.bench.soak import _columns
+from edge.board.gauges import Reading
 from tests.bench_rig import make_report
 
 PAYLOAD = """</style></title><script>alert(1)</script><img src="https://e.example/x" onload='x'>&amp;\u202e\x00"""

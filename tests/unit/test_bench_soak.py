@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from edge.bench import soak as module
-from edge.bench.facts import Gauges, Reading
 from edge.bench.soak import MOST_POINTS, soak
+from edge.board.gauges import Gauges, Reading
 from edge.errors import LedgerError, SourceError
 
 MINUTE_S = 60.0

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from edge.bench.facts import Gauges
 from edge.bench.frames import play_frames
 from edge.bench.growth.plan import Plan
 from edge.bench.growth.records import Axis, Curve, Place, Unit
 from edge.bench.growth.rig import open_sorter
 from edge.bench.growth.rounds import interleave
+from edge.board.gauges import Gauges
 from edge.bundle import Bundle
 from edge.config import Config
 from edge.machine import State

@@ -1,11 +1,13 @@
 """Small files of the kernel and small commands, read so that a machine that lacks them is no error."""
 
+import contextlib
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["Run", "number", "run_command", "text"]
+__all__ = ["ROOT", "Run", "fields", "kilobytes_as_mb", "number", "run_command", "text", "whole"]
 
+ROOT = Path("/")
 Run = Callable[[Sequence[str]], str | None]
 """Runs a command: its standard output, or None if there is no such command or it hangs."""
 COMMAND_S = 2.0
@@ -28,6 +30,22 @@ def number(path: Path, scale: float = 1.0) -> float | None:
     return int(line) * scale if line is not None and line.isascii() and line.isdigit() else None
 
 
+def whole(digits: str | None) -> int | None:
+    """A whole number from ASCII digits; None from anything else."""
+    return int(digits) if digits is not None and digits.isascii() and digits.isdigit() else None
+
+
+def fields(path: Path, separator: str) -> dict[str, str]:
+    """Names and values of a file, one a line; of a name that comes again the last value. Empty without the file."""
+    return dict(_lines_of_two(path, separator))
+
+
+def kilobytes_as_mb(value: str | None) -> float | None:
+    """`71000 kB`, as the kernel writes memory, in 10^6 bytes."""
+    kilobytes = whole(value.removesuffix("kB").strip()) if value is not None else None
+    return None if kilobytes is None else kilobytes * 1024 / 1e6
+
+
 def run_command(command: Sequence[str]) -> str | None:
     """The standard output of a command, whatever its exit status; None without it or after two seconds. See `Run`."""
     try:
@@ -37,3 +55,11 @@ def run_command(command: Sequence[str]) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout
+
+
+def _lines_of_two(path: Path, separator: str) -> Iterator[tuple[str, str]]:
+    with contextlib.suppress(OSError):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, found, value = line.partition(separator)
+            if found:
+                yield name.strip(), value.strip()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from edge.bench.sysfiles import Run, number, text
+from edge.board.sysfiles import Run, number, text
 
 __all__ = ["Meter", "find_meter"]
 

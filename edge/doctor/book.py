@@ -1,0 +1,72 @@
+"""The event book: that it can be written, and that it holds together. It is read only."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.doctor.findings import Finding, blocker, note, ok, refused
+from edge.doctor.machine import Machine
+from edge.doctor.storage import existing_folder
+from edge.errors import LedgerError
+from edge.ledger_format import has_bytes, sidecar
+from edge.ledger_read import LedgerReader
+
+__all__ = ["check_ledger"]
+
+SMALL_BYTES = 8 * 10**6
+"""A book up to this size is read from end to end: some ten thousand rows."""
+_OWNER_REMEDY = "run doctor as the sorter's user, or give that user its file and folder with chown"
+
+
+def check_ledger(machine: Machine, path: Path, sorter: int | None) -> Iterator[Finding]:
+    """Args: sorter: process that writes it now."""
+    if sorter is not None:
+        yield ok("ledger.writer", f"{path} is in use by the running sorter (process {sorter})")
+    if not path.exists():
+        yield _missing(machine, path)
+        return
+    if sorter is None and not (machine.may_use(path) and machine.may(path.parent, os.W_OK | os.X_OK)):
+        yield blocker("ledger.access", f"{machine.user.name} may not write {path} and into its folder", _OWNER_REMEDY)
+    try:
+        with LedgerReader(path) as reader:
+            yield _rows(path, reader)
+    except LedgerError as exc:
+        yield refused("ledger.rows", exc)
+
+
+def _missing(machine: Machine, path: Path) -> Finding:
+    if has_bytes(sidecar(path, "-wal")):
+        return blocker(
+            "ledger.file",
+            f"{path} is missing, but {path.name}-wal shows that it had been in use",
+            "restore it from a copy, or move what is left away to begin anew",
+        )
+    folder = existing_folder(path)
+    if not machine.may(folder, os.W_OK | os.X_OK):
+        return blocker(
+            "ledger.access",
+            f"{path} does not exist, and {machine.user.name} may not make it in {folder}",
+            f"run: sudo install -d -o {machine.user.name} {path.absolute().parent} (the unit edge-sorter.service makes "
+            "/var/lib/edge-sorter itself when it starts)",
+        )
+    return ok("ledger.file", f"{path} does not exist yet: the first run makes it")
+
+
+def _rows(path: Path, reader: LedgerReader) -> Finding:
+    size = path.stat().st_size
+    if size > SMALL_BYTES:
+        reader.tail(1)
+        return note(
+            "ledger.rows",
+            f"{path} has {size / 1e6:.0f} MB: it opens and its last row can be read, the others were not",
+            f"run: edge-sorter ledger verify --ledger {path}",
+        )
+    verified = reader.verify()
+    if verified.is_clean:
+        return ok("ledger.rows", f"{path} holds together: {verified.rows} rows of {verified.boots} boots")
+    more = f", and {len(verified.problems) - 1} more" if len(verified.problems) > 1 else ""
+    return blocker(
+        "ledger.rows",
+        f"{path} does not hold together: {verified.problems[0]}{more}",
+        f"see all with edge-sorter ledger verify --ledger {path}; keep a copy, then restore it or begin a new file",
+    )
