@@ -7,6 +7,7 @@ as changed if no neighbouring place of the reference explains it, so that a came
 item.
 """
 
+import logging
 import math
 from typing import NamedTuple
 
@@ -15,22 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import PresenceConfig
+from edge.presence.reference import Plane, Reference, light_of
 from edge.records import Frame, Grey, Presence
 from edge.thumbnail import THUMB_HEIGHT, THUMB_WIDTH, thumbnail
 
 __all__ = ["LocalContrastDetector"]
 
-Plane = npt.NDArray[np.float32]
-"""(60, 80) float32, grey levels."""
-
-BLUR_CELLS = (13, 13)
-NEIGHBOURS = np.ones((3, 3), np.uint8)
-STRIP = np.ones((5, 5), np.uint8)
+_log = logging.getLogger(__name__)
 REFERENCE_FRAMES = 5
 """Quiet frames that make the first reference."""
-REACH = 1.0
-"""How far a place may leave the middle of its neighbours' range, in ranges. Half a range is the range itself; a fine
-line that falls into one cell after a knock, and into two before, goes beyond it."""
 NOISE_SIGMAS = 5.0
 """A change must also stand so many standard deviations above the picture's own noise."""
 SIGMA_OF_MAD = 1.4826
@@ -44,43 +38,8 @@ STILL_PLACES = 9
 the tray, where a motion is twelve. Where the config counts fewer, so does this."""
 STILL_LIGHT = 0.03
 """Share by which the light may differ in a still picture, as it flickers."""
-TEXTURE_CELLS = (9, 9)
-TEXTURE_SHARE = 0.45
-"""A mean over many places is so much surer than a single one."""
-GHOST_LEVELS = 12.0
-"""An item has more local contrast than so many grey levels; a tray's own texture has less."""
-GHOST_SHARE = 0.35
-"""What vanished leaves less than this share of the reference's local contrast."""
-
-
-class _Reference:
-    """What the empty tray looks like, as shares of the local light.
-
-    `changes` asks two things of a place: does its contrast leave the range that its neighbours in the reference have
-    (something is there), and has the texture around it gone (something plain lies on it)?
-    """
-
-    def __init__(self, thumb: Plane, light: Plane, contrast: Plane) -> None:
-        self.thumb = thumb
-        relative = contrast / light
-        highest, lowest = cv2.dilate(relative, NEIGHBOURS), cv2.erode(relative, NEIGHBOURS)
-        self._middle = np.asarray((highest + lowest) * 0.5, np.float32)
-        self._reach = np.asarray((highest - lowest) * REACH, np.float32)
-        # A single line, such as the tray's rim, is no texture: its strength changes with every small shift.
-        self._texture = np.asarray(cv2.erode(_texture(relative), np.ones(TEXTURE_CELLS, np.uint8)), np.float32)
-
-    def changes(self, light: Plane, contrast: Plane, bar: float) -> npt.NDArray[np.bool_]:
-        """(60, 80) bool: the places that differ by more than `bar` grey levels."""
-        excess = cv2.absdiff(contrast, self._middle * light) - self._reach * light
-        missing = (self._texture * light - _texture(contrast) > bar * TEXTURE_SHARE).astype(np.uint8)
-        # What a shift makes of a rim is a narrow strip; a sheet is broad.
-        return np.asarray((excess > bar) | (cv2.erode(missing, STRIP) > 0), np.bool_)
-
-    def lost_contrast(self, light: Plane, contrast: Plane, changed: npt.NDArray[np.bool_]) -> bool:
-        """True if strong local contrast was where there is little now: something vanished."""
-        left = float(np.abs(contrast[changed]).mean())
-        gone = float(np.abs((self._middle * light)[changed]).mean())
-        return gone > GHOST_LEVELS and left < GHOST_SHARE * gone
+STRANGE_COVER = 0.8
+"""A tray that differs from its stored picture in more than this share is another tray, or seen from elsewhere."""
 
 
 class _Still(NamedTuple):
@@ -98,15 +57,27 @@ class LocalContrastDetector:
     place that *lost* local contrast, and the reference is taken anew; this is done only until the first item has
     come and gone, since later the reference is known to be the empty tray. A plain sheet on a patterned mat looks
     the same: should the tray look like the former reference again, then that one was right after all and returns.
+
+    With a stored picture of the empty tray, what lies there at the start is seen as an item. The picture serves at the
+    start alone, and only if it shows the same view. Should the tray differ from it for `patience_s` without a motion,
+    then it is the tray that changed (a stain, a scratch), and what lies still becomes the reference, as without a
+    picture, until the tray looks like the picture again: an old picture must not keep a sorter from sorting.
+
+    Args:
+        stored: `thumbnail` of the empty tray; None for none.
+        patience_s: see above, in seconds of the frames.
     """
 
-    def __init__(self, config: PresenceConfig) -> None:
+    def __init__(self, config: PresenceConfig, *, stored: Grey | None = None, patience_s: float = 45.0) -> None:
         self._config = config
-        self._reference: _Reference | None = None
+        self._stored = None if stored is None else Reference.of(stored.astype(np.float32))
+        self._patience_s = patience_s
+        self._doubted_since_s: float | None = None
+        self._reference: Reference | None = None
         self._is_provisional = True
         self._quiet_frames = 0
         self._averaged_frames = 0
-        self._former: _Reference | None = None
+        self._former: Reference | None = None
         self._still: _Still | None = None
         self._still_frames = self._still_limit = 0
         least = min(config.empty_cover, config.moving_share)
@@ -148,13 +119,13 @@ class LocalContrastDetector:
             self._previous = None
             self._quiet_frames = 0
             return Presence(t_s, False, False, False, False, 0.0, 0.0)
-        light = _light(thumb)
+        light = light_of(thumb)
         contrast = thumb - light
         motion, noise = self._motion(light, contrast)
         is_moving = motion > self._config.moving_share
         if is_moving:
             self._averaged_frames = 0
-        cover = self._cover(thumb, light, contrast, noise, is_moving)
+        cover = self._cover(t_s, thumb, light, contrast, noise, is_moving)
         limit = self._config.empty_cover if self._is_occupied else self._config.occupied_cover
         was_occupied, self._is_occupied = self._is_occupied, cover > limit
         if was_occupied and not self._is_occupied and self._former is None:
@@ -200,14 +171,19 @@ class LocalContrastDetector:
         noise = min(float(np.partition(sample, middle)[middle]) * SIGMA_OF_MAD, self._config.contrast)
         return _share(change > self._bar(noise)), noise
 
-    def _cover(self, thumb: Plane, light: Plane, contrast: Plane, noise: float, is_moving: bool) -> float:
+    def _cover(self, t_s: float, thumb: Plane, light: Plane, contrast: Plane, noise: float, is_moving: bool) -> float:
+        bar = max(self._config.contrast, NOISE_SIGMAS * noise / math.sqrt(2))
         reference = self._reference
         if reference is None:
-            self._begin_reference(thumb, light, contrast, is_moving)
-            return 0.0
-        bar = max(self._config.contrast, NOISE_SIGMAS * noise / math.sqrt(2))
+            self._begin_reference(t_s, thumb, light, contrast, bar, is_moving)
+            reference = self._reference
+            # As long as nothing is stored, what makes the first reference is the empty tray.
+            if reference is None or self._doubted_since_s is None:
+                return 0.0
         changed = reference.changes(light, contrast, bar)
         cover = _share(changed)
+        if self._doubted_since_s is not None:
+            return self._doubt(t_s, cover, thumb, light, contrast, is_moving)
         if cover <= self._config.occupied_cover or is_moving or not self._is_provisional:
             return cover
         if self._former is not None:
@@ -216,14 +192,47 @@ class LocalContrastDetector:
                 self._is_provisional = False
                 return 0.0
         elif reference.lost_contrast(light, contrast, changed):
-            self._former, self._reference = reference, _Reference(thumb.copy(), light, contrast)
+            self._former, self._reference = reference, Reference(thumb.copy(), light, contrast)
             return 0.0
         return cover
 
-    def _begin_reference(self, thumb: Plane, light: Plane, contrast: Plane, is_moving: bool) -> None:
+    def _begin_reference(
+        self, t_s: float, thumb: Plane, light: Plane, contrast: Plane, bar: float, is_moving: bool
+    ) -> None:
         self._quiet_frames = 0 if is_moving else self._quiet_frames + 1
-        if self._quiet_frames >= REFERENCE_FRAMES:
-            self._reference = _Reference(thumb.copy(), light, contrast)
+        if self._quiet_frames < REFERENCE_FRAMES:
+            return
+        self._reference = Reference(thumb.copy(), light, contrast)
+        stored = self._stored
+        if stored is None:
+            return
+        cover = _share(stored.changes(light, contrast, bar))
+        if cover <= self._config.occupied_cover:
+            self._is_provisional = False
+        elif cover <= STRANGE_COVER and stored.is_same_view(light, contrast):
+            self._reference, self._doubted_since_s = stored, t_s
+        else:
+            _log.warning(
+                "the tray does not look like its stored picture; what lies there now is taken for the empty tray, "
+                "calibrate tray takes a new picture"
+            )
+
+    def _doubt(self, t_s: float, cover: float, thumb: Plane, light: Plane, contrast: Plane, is_moving: bool) -> float:
+        """Compare with the stored picture until the tray was empty once, or for as long as the patience lasts."""
+        if cover <= self._config.empty_cover:
+            self._doubted_since_s, self._is_provisional = None, False
+        elif is_moving or self._doubted_since_s is None:
+            self._doubted_since_s = t_s
+        elif t_s - self._doubted_since_s > self._patience_s:
+            _log.warning(
+                "the tray has differed from its stored picture for %.0f s; what lies there now is taken for the empty "
+                "tray, calibrate tray takes a new picture",
+                self._patience_s,
+            )
+            self._doubted_since_s = None
+            self._former, self._reference = self._reference, Reference(thumb.copy(), light, contrast)
+            return 0.0
+        return cover
 
     def _learn(self, thumb: Plane, elapsed_s: float) -> None:
         if self._reference is None or elapsed_s <= 0:
@@ -234,18 +243,7 @@ class LocalContrastDetector:
         weight = max(1.0 / self._averaged_frames, 1.0 - math.exp(-elapsed_s / self._config.learn_s))
         average = self._reference.thumb
         cv2.accumulateWeighted(thumb, average, weight)
-        light = _light(average)
-        self._reference = _Reference(average, light, average - light)
-
-
-def _texture(contrast: Plane) -> Plane:
-    """Mean strength of the contrast around each place."""
-    return np.asarray(cv2.blur(np.abs(contrast), TEXTURE_CELLS), np.float32)
-
-
-def _light(thumb: Plane) -> Plane:
-    """The local light: what is left of a picture without its edges and texture, at least one grey level."""
-    return np.asarray(np.maximum(cv2.blur(thumb, BLUR_CELLS), 1.0), np.float32)
+        self._reference = Reference.of(average)
 
 
 def _share(mask: npt.NDArray[np.bool_]) -> float:

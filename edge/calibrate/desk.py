@@ -1,0 +1,153 @@
+"""The operator's side: lines that are typed, sentences that are said, time that passes, and a stop that is asked for.
+
+Plain lines and Enter, no cursor control, so that it works over ssh, on a serial console and from a script's pipe.
+"""
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from edge.clock import Clock
+from edge.errors import ConfigError
+
+__all__ = ["Desk", "Keyboard", "StoppedError", "stop_signals"]
+
+POLL_S = 0.02
+"""Period at which a wait looks at the emergency stop, the keyboard and a request to stop."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StoppedError(Exception):
+    """Ctrl-C, SIGTERM, or a terminal that went away: what is under way ends, and every motor is without power."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], int | None]]:
+    """A function that tells the signal by which a stop was asked for, or None. The handlers come back afterwards.
+
+    A signal only sets a flag, so that it never falls into the middle of a file's writing or a pin's release.
+    """
+    asked: list[int] = []
+    previous = {number: signal.signal(number, lambda signum, _: asked.append(signum)) for number in STOP_SIGNALS}
+    try:
+        yield lambda: asked[0] if asked else None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class Keyboard:
+    """Lines of a stream, without blocking where the stream is a terminal, a pipe or a file.
+
+    Args:
+        stream: standard input unless given. What has no file number, as in a test, is read line by line.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stdin
+        self._pending = b""
+        self._is_ended = False
+
+    def poll(self, timeout_s: float) -> str | None:
+        """The next line without its end, or None if there is none after `timeout_s`. Raises: EOFError at the end."""
+        try:
+            handle = self._stream.fileno()
+        except OSError:
+            line = self._stream.readline()
+            if not line:
+                raise EOFError from None
+            return line.rstrip("\r\n")
+        if b"\n" not in self._pending and not self._is_ended:
+            ready, _, _ = select.select([handle], [], [], timeout_s)
+            if not ready:
+                return None
+            data = os.read(handle, 4096)
+            self._is_ended = not data
+            self._pending += data
+        head, newline, rest = self._pending.partition(b"\n")
+        if not newline and not self._is_ended:
+            return None
+        if not newline and not head:
+            raise EOFError
+        self._pending = rest
+        return head.decode("utf-8", "replace").rstrip("\r")
+
+
+class Desk:
+    """Asks and tells. Every wait ends early, with a StoppedError, when a stop is asked for.
+
+    Args:
+        is_quiet: standard output is for a program; sentences go to standard error.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        keyboard: Keyboard,
+        *,
+        stop_signal: Callable[[], int | None] = lambda: None,
+        is_quiet: bool = False,
+    ) -> None:
+        self.clock = clock
+        self._keyboard = keyboard
+        self._stop_signal = stop_signal
+        self._is_quiet = is_quiet
+
+    def say(self, text: str = "", *, end: str = "\n") -> None:
+        """A line for the operator."""
+        print(text, end=end, file=sys.stderr if self._is_quiet else sys.stdout, flush=True)
+
+    def warn(self, text: str) -> None:
+        """A line that something is wrong."""
+        self.say(f"! {text}")
+
+    def ask(self, prompt: str, meanwhile: Callable[[float], None] | None = None) -> str:
+        """The line that the operator types, stripped.
+
+        Args:
+            meanwhile: called with the time, about fifty times a second, as long as nothing is typed.
+        Raises: StoppedError; ConfigError if the input is at its end.
+        """
+        self.say(prompt, end=" ")
+        while True:
+            line = self.typed(POLL_S)
+            if line is not None:
+                return line.strip()
+            if meanwhile is not None:
+                meanwhile(self.clock.now_s())
+
+    def typed(self, timeout_s: float) -> str | None:
+        """A line if one was typed. Raises: as `ask`."""
+        self.check()
+        try:
+            return self._keyboard.poll(timeout_s)
+        except EOFError:
+            self.say()
+            raise ConfigError(
+                "the input has ended where a key was expected; run it in a terminal, or add --yes"
+            ) from None
+
+    def agrees(self, question: str, meanwhile: Callable[[float], None] | None = None) -> bool:
+        """True for yes, which has to be typed; Enter alone is no. Otherwise as `ask`."""
+        return self.ask(f"{question} [y/N]", meanwhile).lower() in ("y", "yes")
+
+    def wait(self, duration_s: float) -> None:
+        """Let time pass."""
+        end_s = self.clock.now_s() + duration_s
+        while (now_s := self.clock.now_s()) < end_s:
+            self.check()
+            self.clock.wait_until(min(end_s, now_s + POLL_S))
+
+    def check(self) -> None:
+        """Raises: StoppedError if a stop was asked for."""
+        signum = self._stop_signal()
+        if signum is not None:
+            raise StoppedError(signum)
