@@ -13,6 +13,7 @@ COLLECT_S = 10.0
 COLLECT_OBJECTS = 2000
 """Objects that were made and not dropped since the last collection, as far as the collector follows them."""
 _MADV_DONTNEED = 4
+_NO_FILES = ("/dev/", "/dmabuf", "/memfd:")
 _SMAPS = Path("/proc/self/smaps")
 _MAPPING = re.compile(r"(?P<first>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<access>\S{4}) \S+ \S+ \d+\s*(?P<path>.*)")
 
@@ -77,8 +78,12 @@ def release_file_pages() -> None:
 def clean_mappings(smaps: str) -> Iterator[tuple[int, int]]:
     """Address ranges (first byte, end) that hold nothing but a file's own bytes, from the text of /proc/PID/smaps.
 
-    That is: a file's, not writable, and with no page of the process's own, neither in memory nor swapped out. A
-    library's relocated tables are mapped read-only too, but those pages are the process's own; the file lacks them.
+    That is: a file's, private, not writable, and with no page of the process's own, neither in memory nor swapped out.
+    A library's relocated tables are mapped read-only too, but those pages are the process's own; the file lacks them.
+
+    Memory of a device looks like a file's: a camera's buffers are `/dev/video0` or `/dmabuf:`, shared, and read-only
+    where a library only looks at them. What is let go there does not come back: the next touch ends the process with
+    a bus error.
     """
     mapping: re.Match[str] | None = None
     fields: dict[str, str] = {}
@@ -94,6 +99,7 @@ def clean_mappings(smaps: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_clean(mapping: re.Match[str], fields: dict[str, str]) -> bool:
-    if not mapping["path"].startswith("/") or "w" in mapping["access"]:
+    is_file = mapping["path"].startswith("/") and not mapping["path"].startswith(_NO_FILES)
+    if not is_file or "w" in mapping["access"] or "s" in mapping["access"]:
         return False
     return fields.get("Anonymous") == "0 kB" and fields.get("Swap") == "0 kB"

@@ -52,6 +52,22 @@ class SourceConfig(Section):
             raise ValueError(f"spec is {self.spec!r}, expected {SOURCE_FORMS}")
         return self
 
+    @model_validator(mode="after")
+    def _locks_fit(self) -> Self:
+        kind, camera = self.spec.partition(":")[0], self.camera
+        if camera.exposure_us is not None and camera.exposure_us > 1e6 / self.fps:
+            raise ValueError(
+                f"camera.exposure_us is {camera.exposure_us}, longer than a frame at {self.fps:g} frames/s "
+                f"({1e6 / self.fps:.0f} us); expose shorter, or lower fps"
+            )
+        if kind == "v4l2" and camera.white_balance is not None:
+            raise ValueError("camera.white_balance is for picamera2; v4l2 cameras take camera.white_balance_k")
+        if kind == "picamera2" and camera.white_balance_k is not None:
+            raise ValueError(
+                "camera.white_balance_k is for v4l2; picamera2 takes camera.white_balance, gains [red, blue]"
+            )
+        return self
+
 
 class PresenceConfig(Section):
     """When the tray counts as occupied, and when as moving."""

@@ -18,36 +18,44 @@ from edge.thumbnail import thumbnail
 
 __all__ = ["Camera", "LiveSource"]
 
+OPEN_S = 20.0
+"""A camera that is not open by then hangs. On the smallest Pi, loading picamera2 alone takes several seconds."""
 FIRST_FRAME_S = 5.0
 """A camera that has not delivered so long after it was opened is missing."""
 HOLD_S = 0.5
 """A frame is handed over at least so often, however dull."""
 BUFFERS = 3
 """One is being written, one waits in the mailbox, one is in the loop's hands."""
-CLOSE_S = 1.0
+CLOSE_S = 1.5
 """A grabbing thread that has not ended by then hangs in the driver and is left behind."""
 _log = logging.getLogger(__name__)
 
 
 class Camera(Protocol):
-    """What a camera driver has to do; it is called from one thread, but for `close`."""
+    """What a camera driver has to do. All of it is called from one thread, which may hang in it."""
 
     def open(self) -> None:
-        """Raises: SourceError if the device is missing or refuses."""
+        """Raises: SourceError if the device is missing or refuses; what was acquired by then is given back."""
         ...
 
-    def grab(self, out: BgrImage | None = None) -> BgrImage:
-        """Wait for the next picture.
+    def grab(self, out: BgrImage | None = None) -> BgrImage | None:
+        """Wait for the next picture, a second at most.
 
         Args:
             out: where it may be written to, if it is of that size; a new array costs a quarter of a thousand page
                 faults.
-        Returns: (H, W, 3) uint8 BGR, `out` or another array, which is then the caller's.
+        Returns: (H, W, 3) uint8 BGR, `out` or another array, which is then the caller's. None if no picture came
+            so far; `LiveSource` knows how long is too long.
         Raises: SourceError if the device is lost.
         """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give the device back. Called once after an `open` that went well, also when the device is lost.
+
+        Raises: SourceError if it is left as it is instead, since it cannot be given back before the process ends.
+        """
+        ...
 
 
 class LiveSource:
@@ -56,6 +64,9 @@ class LiveSource:
     A picture that is older than `max_age_s` is not handed over: if no fresher one comes, the camera is stale and
     that is an error. A picture that repeats bit for bit for `frozen_s` is a frozen camera: sensors are never so
     quiet. An error of the grabbing thread is raised by the next `read`.
+
+    The camera is opened, used and closed in one thread of its own, and nobody waits for that thread without a limit:
+    a driver that hangs, whatever it was asked, is left behind. It keeps the device until the process ends.
 
     Args:
         camera: the driver.
@@ -93,7 +104,9 @@ class LiveSource:
         self._prepared_buffers: list[Prepared] = []
         self._failure: Exception | None = None
         self._is_closing = False
-        self._is_open = False
+        self._is_camera_open = False
+        self._is_given_up = False
+        self._is_not_given_back = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -109,14 +122,31 @@ class LiveSource:
         """Frames that the loop came too late for: a fresher one took their place. Dull ones do not count."""
         return self._missed
 
+    @property
+    def is_left_behind(self) -> bool:
+        """True if `close` could not give the camera back: its driver hangs, or the camera is gone.
+
+        Such a process may be unable to end in the usual way, since the driver's own clean-up at exit would wait for
+        the same device, or abort: once the gate is parked and all is written down, end it with `os._exit`.
+        """
+        hangs = self._is_given_up and self._thread is not None and self._thread.is_alive()
+        return hangs or self._is_not_given_back
+
     def open(self) -> None:
-        """Open the camera and wait for its first picture. Raises: SourceError if none comes."""
-        self._camera.open()
-        self._is_open = True
-        self._last_s = self._clock.now_s()
-        self._thread = threading.Thread(target=self._grab_for_ever, name="camera", daemon=True)
+        """Open the camera and wait for its first picture. Raises: SourceError if it does not open, or none comes."""
+        if self.is_left_behind:
+            raise SourceError(f"camera {self._name} was left behind in its driver; restart the program")
+        self._is_closing = self._is_camera_open = self._is_given_up = False
+        self._slot = self._in_hand = self._failure = None
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
         with self._mail:
+            self._mail.wait_for(lambda: self._is_camera_open or self._failure is not None, OPEN_S)
+            self._raise_failure()
+            if not self._is_camera_open:
+                raise SourceError(
+                    f"camera {self._name} did not open in {OPEN_S:g} s; its driver hangs: check its cable, then reboot"
+                )
             self._mail.wait_for(lambda: self._slot is not None or self._failure is not None, FIRST_FRAME_S)
             self._raise_failure()
             if self._slot is None:
@@ -148,15 +178,14 @@ class LiveSource:
         """Stop grabbing. A driver that hangs is left behind; it cannot hold up the gate's parking."""
         with self._mail:
             self._is_closing = True
-        if self._thread is not None:
-            self._thread.join(CLOSE_S)
-            if self._thread.is_alive():
-                _log.warning("camera %s hangs in its driver and is left behind", self._name)
-                return
+        if self._thread is None or self._is_given_up:
+            return
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            self._is_given_up = True
+            _log.warning("camera %s hangs in its driver and is left behind", self._name)
+        else:
             self._thread = None
-        if self._is_open:
-            self._is_open = False
-            self._camera.close()
 
     def _raise_failure(self) -> None:
         failure = self._failure
@@ -166,26 +195,49 @@ class LiveSource:
             raise failure
         raise SourceError(f"camera {self._name} failed: {failure}; check its cable and driver") from failure
 
+    def _run(self) -> None:
+        """The camera's thread: all that is asked of the driver is asked here."""
+        try:
+            self._camera.open()
+        except Exception as exc:  # a worker's failure is kept for whoever waits
+            self._fail(exc)
+            return
+        with self._mail:
+            self._last_s = self._clock.now_s()
+            self._is_camera_open = True
+            self._mail.notify_all()
+        try:
+            self._grab_for_ever()
+        except Exception as exc:  # a worker's failure is kept for the next read
+            self._fail(exc)
+        try:
+            self._camera.close()
+        except Exception as exc:  # the camera may be gone; nothing is left to be done about it
+            self._is_not_given_back = True
+            _log.warning("%s", exc)
+
+    def _fail(self, failure: Exception) -> None:
+        with self._mail:
+            self._failure = failure
+            self._mail.notify_all()
+
     def _grab_for_ever(self) -> None:
         index = 0
         frozen = _FrozenCheck(self._frozen_s, self._dark_level)
-        try:
-            while not self._is_closing:
-                image = self._camera.grab(self._free(self._buffers, "image"))
-                t_s = self._clock.now_s()
-                check_image(image)
-                thumb = thumbnail(image)
-                if frozen.is_frozen(image, thumb, t_s):
-                    raise SourceError(
-                        f"camera {self._name} is frozen: the same picture for {self._frozen_s:g} s; "
-                        "unplug it and plug it in again"
-                    )
-                self._deliver(Frame(index, t_s, image, thumb, self._prepared(image)))
-                index += 1
-        except Exception as exc:  # a worker's failure is kept for the next read
-            with self._mail:
-                self._failure = exc
-                self._mail.notify_all()
+        while not self._is_closing:
+            image = self._camera.grab(self._free(self._buffers, "image"))
+            if image is None:
+                continue
+            t_s = self._clock.now_s()
+            check_image(image)
+            thumb = thumbnail(image)
+            if frozen.is_frozen(image, thumb, t_s):
+                raise SourceError(
+                    f"camera {self._name} is frozen: the same picture for {self._frozen_s:g} s; "
+                    "unplug it and plug it in again"
+                )
+            self._deliver(Frame(index, t_s, image, thumb, self._prepared(image)))
+            index += 1
 
     def _prepared(self, image: BgrImage) -> Prepared | None:
         """What the loop wants ahead of time, in an array that nobody looks at."""

@@ -1,25 +1,31 @@
 """What every `ports.Source` promises; a new driver is done when it passes."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from edge import clock as clocks
+from edge.config import CameraConfig
 from edge.errors import ConfigError, SorterError, SourceError
 from edge.ports import Source
 from edge.records import Frame
 from edge.sources.images import ImagesRecording
-from edge.sources.live import LiveSource
+from edge.sources.live import Camera, LiveSource
+from edge.sources.picamera2 import Picamera2Camera
 from edge.sources.replay import Pace, ReplaySource
 from edge.sources.sim import Simulation
 from edge.sources.sim_script import Item
 from edge.sources.v4l2 import V4l2Camera
 from edge.sources.video import VideoRecording
 from edge.thumbnail import thumbnail
+from tests.camera_doubles import PiCamera, UsbCamera, picamera2_modules, video_capture
 from tests.rigs import FakeClock, ScriptedCamera
 from tests.scenes import picture, write_video
 
@@ -66,27 +72,73 @@ def images(folder: Path, pace: Pace = "fast") -> Driver:
     return Driver(ReplaySource(recording, pace), frames=3 * 15 + 2 * 5, missing=(missing, ConfigError))
 
 
-def live(folder: Path, pace: Pace = "fast") -> Driver:
-    camera, clock = ScriptedCamera(picture(0)), FakeClock(7.0)
+PI_CAMERAS: list[PiCamera] = []
+USB_CAMERAS: dict[Path, UsbCamera] = {}
+"""What is plugged in during a test."""
+
+
+@pytest.fixture(autouse=True)
+def no_camera_is_plugged_in(monkeypatch) -> None:
+    PI_CAMERAS.clear()
+    USB_CAMERAS.clear()
+    monkeypatch.setattr(cv2, "VideoCapture", video_capture(USB_CAMERAS, otherwise=cv2.VideoCapture))
+    for name, module in picamera2_modules(PI_CAMERAS).items():
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def live(hardware: ScriptedCamera | PiCamera | UsbCamera, camera: Camera, missing: Camera) -> Driver:
+    """A camera in its shell, on a clock that stands still unless it is moved."""
+    clock = FakeClock(7.0)
     source = LiveSource(camera, "fake:0", max_age_s=0.5, frozen_s=2.0, clock=clock)
     fed = 0
 
     def feed() -> None:
         nonlocal fed
         if fed == 0:
-            camera.wait_until_taken()
+            hardware.wait_until_taken()
         else:
             clock.advance(0.05)
-            camera.deliver(picture(fed))
+            hardware.deliver(picture(fed))
         fed += 1
 
-    lost = V4l2Camera(folder / "video9", 64, 48, 20.0)
-    missing = LiveSource(lost, "v4l2", max_age_s=0.5, frozen_s=2.0, clock=clock)
-    return Driver(source, feed, camera.release, missing=(missing, SourceError))
+    lost = LiveSource(missing, "lost:0", max_age_s=0.5, frozen_s=2.0, clock=clock)
+    return Driver(source, feed, hardware.release, missing=(lost, SourceError))
 
 
-MAKERS = {"sim": simulated, "video": video, "images": images, "live": live}
-FINITE = {name: maker for name, maker in MAKERS.items() if name != "live"}
+def scripted(folder: Path, pace: Pace = "fast") -> Driver:
+    camera, lost = ScriptedCamera(picture(0)), ScriptedCamera()
+    lost.refuses_open = SourceError("no such camera; plug it in")
+    return live(camera, camera, lost)
+
+
+def v4l2(folder: Path, pace: Pace = "fast", **settings: Any) -> Driver:
+    hardware, device = UsbCamera(), folder / "video0"
+    device.symlink_to("/dev/null")
+    USB_CAMERAS[device] = hardware
+    hardware.put(picture(0))
+    camera, lost = (V4l2Camera(path, 64, 48, 20.0, CameraConfig(**settings)) for path in (device, folder / "video9"))
+    return live(hardware, camera, lost)
+
+
+def picamera2(folder: Path, pace: Pace = "fast", **settings: Any) -> Driver:
+    hardware = PiCamera(padding=16)
+    PI_CAMERAS.append(hardware)
+    hardware.put(picture(0))
+    camera, lost = (Picamera2Camera(index, 64, 48, 20.0, CameraConfig(**settings)) for index in (0, 9))
+    return live(hardware, camera, lost)
+
+
+MAKERS = {
+    "sim": simulated,
+    "video": video,
+    "images": images,
+    "scripted camera": scripted,
+    "v4l2": v4l2,
+    "v4l2, turned": partial(v4l2, rotation_deg=90, roi_xywh=(0.0, 0.25, 1.0, 0.5)),
+    "picamera2": picamera2,
+    "picamera2, turned": partial(picamera2, rotation_deg=270),
+}
+FINITE = {name: MAKERS[name] for name in ("sim", "video", "images")}
 
 
 @pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())

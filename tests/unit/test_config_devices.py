@@ -77,6 +77,24 @@ CAMERA_MISTAKES = [
         2,
         "source.camera.roi_xywh is 'all': input should be",
     ),
+    (
+        "an exposure longer than a frame",
+        "source:\n  fps: 30.0\n  camera: {exposure_us: 40000}\n",
+        3,
+        "camera.exposure_us is 40000, longer than a frame at 30 frames/s (33333 us)",
+    ),
+    (
+        "gains for a USB camera",
+        "source:\n  spec: v4l2:/dev/video0\n  camera: {white_balance: [1.5, 2.0]}\n",
+        3,
+        "camera.white_balance is for picamera2",
+    ),
+    (
+        "kelvin for a Pi's camera",
+        "source:\n  spec: picamera2\n  camera: {white_balance_k: 4000}\n",
+        3,
+        "camera.white_balance_k is for v4l2",
+    ),
     ("words in a region", "source:\n  camera: {roi_xywh: [a, b, c, d]}\n", 2, "source.camera.roi_xywh"),
     (
         "no light at all",

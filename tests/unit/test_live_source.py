@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.config import CameraConfig
 from edge.errors import SourceError
 from edge.records import Frame
 from edge.sources import live
@@ -366,7 +367,7 @@ def test_a_live_source_has_no_end(rig):
 )
 def test_a_device_that_is_no_camera_is_a_source_error(tmp_path: Path, capfd, name: str, says: str):
     (tmp_path / "file").write_text("no camera")
-    camera = V4l2Camera(tmp_path / name, 640, 480, 20.0)
+    camera = V4l2Camera(tmp_path / name, 640, 480, 20.0, CameraConfig())
     source = LiveSource(camera, "v4l2", max_age_s=0.5, frozen_s=2.0)
     with pytest.raises(SourceError, match=says):
         source.open()

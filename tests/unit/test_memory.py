@@ -28,6 +28,11 @@ TEXT = "7f00-7f80 r-xp 00001000 fd:00 12 /usr/lib/libc.so.6"
         pytest.param(mapping(TEXT.replace("r-x", "rw-")), [], id="writable data may be written at any time"),
         pytest.param(mapping("7f00-7f80 r--p 00000000 00:00 0"), [], id="anonymous memory has no file"),
         pytest.param(mapping("7f00-7f80 r-xp 00000000 00:00 0                  [vdso]"), [], id="nor has the vdso"),
+        pytest.param(mapping("7f00-7f80 r--s 00000000 00:06 9 /dev/video0"), [], id="a camera's buffers are no file's"),
+        pytest.param(mapping("7f00-7f80 r--p 00000000 00:06 9 /dev/media1"), [], id="nor is any device's memory"),
+        pytest.param(mapping("7f00-7f80 r--s 00000000 00:0c 4 /dmabuf:picamera2-0"), [], id="nor a buffer they share"),
+        pytest.param(mapping("7f00-7f80 r--s 00000000 00:01 7 /memfd:buffer (deleted)"), [], id="nor memory by name"),
+        pytest.param(mapping(TEXT.replace("r-xp", "r--s")), [], id="what is shared is left alone, whatever it is"),
         pytest.param(TEXT + "\nSize: 8 kB\nRss: 8 kB\n", [], id="a kernel that does not say is not trusted"),
         pytest.param(
             mapping(TEXT, anonymous="4 kB") + mapping(TEXT.replace("7f00-7f80", "8000-8080").replace("libc", "a b")),
