@@ -173,7 +173,7 @@ def _inner(annotation: Any, part: str) -> Any:
             return section.model_fields[part].rebuild_annotation()
     if get_origin(annotation) is Annotated:
         return _inner(get_args(annotation)[0], part)
-    inner = get_args(annotation)
+    inner = [argument for argument in get_args(annotation) if argument is not Ellipsis]
     return inner[-1] if inner and not _sections(annotation) else None
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from edge.config.base import Pin, Section, SwitchConfig
 
-__all__ = ["GateSection", "ServoConfig", "ServoFields", "refuse_bins"]
+__all__ = ["AngledGate", "DoorFields", "GateSection", "ServoConfig", "ServoFields", "refuse_bins"]
 
 HOME = "home"
 
@@ -91,6 +91,36 @@ class GateSection(Section):
 
     def _switch_s(self) -> float:
         return 0.0 if self.home_switch is None else self.home_timeout_s
+
+
+class AngledGate(GateSection):
+    """A gate with an angle for each bin; a subclass says what turns."""
+
+    bins_deg: Mapping[str, float]
+
+    @model_validator(mode="after")
+    def _bins_differ(self) -> Self:
+        refuse_bins("bins_deg", self.bins_deg)
+        if len(set(self.bins_deg.values())) < len(self.bins_deg):
+            raise ValueError("bins_deg gives two bins the same angle")
+        return self
+
+    @property
+    def bins(self) -> tuple[str, ...]:
+        return tuple(self.bins_deg)
+
+
+class DoorFields(Section):
+    """Where a door servo stands."""
+
+    door_closed_deg: float = Field(0.0, description="angle at which the door is closed, its parked position")
+    door_open_deg: float = Field(90.0, description="angle at which the door is open")
+
+    def refuse_door(self, door: ServoConfig) -> None:
+        """Raises: ValueError if the door does not open, or not so far."""
+        if self.door_closed_deg == self.door_open_deg:
+            raise ValueError("door_closed_deg and door_open_deg are the same; the door would never open")
+        door.refuse_beyond({"door_closed_deg": self.door_closed_deg, "door_open_deg": self.door_open_deg})
 
 
 def refuse_bins(key: str, bins: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from edge.config.base import Pin, SwitchConfig
-from edge.config.gate_base import GateSection, ServoConfig, refuse_bins
+from edge.config.gate_base import AngledGate, DoorFields, GateSection, ServoConfig, refuse_bins
 
 __all__ = ["CarouselConfig", "ConveyorConfig", "SolenoidConfig"]
 
@@ -15,7 +15,7 @@ MAX_STEPS_S = 3200
 sixteenth, about as far as a rotor follows at once."""
 
 
-class CarouselConfig(GateSection):
+class CarouselConfig(AngledGate, DoorFields):
     """Bins on a turntable that a stepper turns under the chute; a home switch tells where it stands."""
 
     kind: Literal["carousel"]
@@ -40,21 +40,16 @@ class CarouselConfig(GateSection):
     door: ServoConfig | None = Field(
         None, description="servo that lets the item fall; null: the carousel opens the way"
     )
-    door_closed_deg: float = Field(0.0, description="angle at which the door is closed, its parked position")
-    door_open_deg: float = Field(90.0, description="angle at which the door is open")
     hold_s: float = Field(0.8, ge=0, le=30, description="how long the way stays open")
     settle_s: float = Field(0.2, ge=0, le=10, description="rest after a turn before anything else moves")
 
     @model_validator(mode="after")
     def _angles_within_reach(self) -> Self:
-        refuse_bins("bins_deg", self.bins_deg)
         for name, angle_deg in self.bins_deg.items():
             if not 0 <= angle_deg < 360:
                 raise ValueError(
                     f"bins_deg.{name} is {angle_deg:g}, expected 0 to less than 360 degrees from the switch"
                 )
-        if len(set(self.bins_deg.values())) < len(self.bins_deg):
-            raise ValueError("bins_deg gives two bins the same angle")
         speed_deg_s = max(self.max_speed_deg_s, self.search_speed_deg_s)
         steps_s = self.steps_per_turn * speed_deg_s / 360.0
         if steps_s > MAX_STEPS_S:
@@ -67,14 +62,8 @@ class CarouselConfig(GateSection):
                 "bins_deg has a bin at 0 degrees, where the carousel parks; without a door it is always open"
             )
         if self.door is not None:
-            if self.door_closed_deg == self.door_open_deg:
-                raise ValueError("door_closed_deg and door_open_deg are the same; the door would never open")
-            self.door.refuse_beyond({"door_closed_deg": self.door_closed_deg, "door_open_deg": self.door_open_deg})
+            self.refuse_door(self.door)
         return self
-
-    @property
-    def bins(self) -> tuple[str, ...]:
-        return tuple(self.bins_deg)
 
     @property
     def slowest_home_s(self) -> float:
@@ -126,7 +115,7 @@ class SolenoidConfig(GateSection):
         return {f"bin_pins.{name}": pin for name, pin in self.bin_pins.items() if pin is not None}
 
 
-class ConveyorConfig(GateSection):
+class ConveyorConfig(AngledGate):
     """A belt that carries the item to a diverter; the diverter turns first, then the belt runs."""
 
     kind: Literal["conveyor"]
@@ -154,9 +143,6 @@ class ConveyorConfig(GateSection):
 
     @model_validator(mode="after")
     def _angles_within_reach(self) -> Self:
-        refuse_bins("bins_deg", self.bins_deg)
-        if len(set(self.bins_deg.values())) < len(self.bins_deg):
-            raise ValueError("bins_deg gives two bins the same angle")
         self.diverter.refuse_beyond({"diverter_home_deg": self.diverter_home_deg, **self.bins_deg})
         if self.belt_pwm_hz is not None and not self.belt_active_high:
             raise ValueError(
@@ -165,10 +151,6 @@ class ConveyorConfig(GateSection):
         if self.run_s + 2 * self._ramp_s() > self.max_run_s:
             raise ValueError(f"run_s with its ramps is above max_run_s ({self.max_run_s:g})")
         return self
-
-    @property
-    def bins(self) -> tuple[str, ...]:
-        return tuple(self.bins_deg)
 
     @property
     def slowest_home_s(self) -> float:

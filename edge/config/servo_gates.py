@@ -6,12 +6,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from edge.config.base import Pin
-from edge.config.gate_base import GateSection, ServoConfig, ServoFields, refuse_bins
+from edge.config.gate_base import AngledGate, DoorFields, ServoConfig, ServoFields
 
 __all__ = ["ServoFlapConfig", "TwoServosConfig"]
 
 
-class ServoFlapConfig(GateSection, ServoFields):
+class ServoFlapConfig(AngledGate, ServoFields):
     """The servo flap. If power fails in mid-swing the flap stays where it is until the next start homes it."""
 
     kind: Literal["servo_flap"] = "servo_flap"
@@ -25,16 +25,11 @@ class ServoFlapConfig(GateSection, ServoFields):
 
     @model_validator(mode="after")
     def _angles_within_reach(self) -> Self:
-        refuse_bins("bins_deg", self.bins_deg)
         angles = [self.home_deg, *self.bins_deg.values()]
         if len(set(angles)) < len(angles):
             raise ValueError("bins_deg and home_deg share an angle; a flap that stands still sorts nothing")
         self.refuse_beyond({"home_deg": self.home_deg, **self.bins_deg})
         return self
-
-    @property
-    def bins(self) -> tuple[str, ...]:
-        return tuple(self.bins_deg)
 
     @property
     def servo(self) -> ServoConfig:
@@ -49,7 +44,7 @@ class ServoFlapConfig(GateSection, ServoFields):
         return {"servo_pin": self.servo_pin}
 
 
-class TwoServosConfig(GateSection):
+class TwoServosConfig(AngledGate, DoorFields):
     """A diverter that turns to the bin, and a door that lets the item fall; one of them moves at a time."""
 
     kind: Literal["two_servos"]
@@ -57,24 +52,13 @@ class TwoServosConfig(GateSection):
     door: ServoConfig = Field(description="servo that opens the way down")
     diverter_home_deg: float = Field(90.0, description="parked position of the diverter")
     bins_deg: Mapping[str, float] = Field(description="angle of the diverter for each bin")
-    door_closed_deg: float = Field(0.0, description="angle at which the door is closed, its parked position")
-    door_open_deg: float = Field(90.0, description="angle at which the door is open")
     hold_s: float = Field(0.8, ge=0, le=30, description="how long the door stays open")
 
     @model_validator(mode="after")
     def _angles_within_reach(self) -> Self:
-        refuse_bins("bins_deg", self.bins_deg)
-        if len(set(self.bins_deg.values())) < len(self.bins_deg):
-            raise ValueError("bins_deg gives two bins the same angle")
-        if self.door_closed_deg == self.door_open_deg:
-            raise ValueError("door_closed_deg and door_open_deg are the same; the door would never open")
         self.diverter.refuse_beyond({"diverter_home_deg": self.diverter_home_deg, **self.bins_deg})
-        self.door.refuse_beyond({"door_closed_deg": self.door_closed_deg, "door_open_deg": self.door_open_deg})
+        self.refuse_door(self.door)
         return self
-
-    @property
-    def bins(self) -> tuple[str, ...]:
-        return tuple(self.bins_deg)
 
     @property
     def slowest_home_s(self) -> float:
