@@ -118,7 +118,7 @@ def test_a_line_that_is_no_motion_moves_nothing(make, capsys, line, reason):
 def test_an_angle_that_makes_the_configuration_invalid_is_not_kept(make, capsys):
     rig = make()
     calibrate_angles(rig.store(), rig.desk("residue", "", "140", "s", "q", ""))
-    assert "bins_deg and home_deg share an angle" in capsys.readouterr().out
+    assert "bins_deg gives two bins the same angle" in capsys.readouterr().out
     assert rig.path.read_text() == FLAP
 
 
@@ -301,7 +301,7 @@ def test_a_scripted_angle_is_asked_for_unless_agreed(make, answers, moves):
 SCRIPTED_REFUSALS = [
     ("no such point", "paper", 50.0, "the gate has no point 'paper', only home, recyclable, residue"),
     ("beyond the reach", "residue", 200.0, "residue is 200, outside 0 to 180 degrees"),
-    ("two bins at one angle", "residue", 140.0, "share an angle"),
+    ("two bins at one angle", "residue", 140.0, "gives two bins the same angle"),
 ]
 
 

@@ -63,7 +63,7 @@ MISTAKES = [
         "two bins at one angle",
         "gate:\n  bins_deg: {recyclable: 40.0, residue: 40.0}\n",
         2,
-        "share an angle; a flap that",
+        "bins_deg gives two bins the same angle",
     ),
     ("a bin at home", "gate:\n  home_deg: 140.0\n", 1, "bins_deg and home_deg share an angle"),
     ("a bin named home", "gate:\n  bins_deg: {home: 10.0}\n", 2, "bins_deg names a bin 'home'"),
