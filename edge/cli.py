@@ -4,10 +4,11 @@ import errno
 import io
 import os
 import sys
+import traceback
 from contextlib import ExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -147,12 +148,22 @@ def main() -> None:
     forget_hard_end()
     try:
         _end_as_told()
-    except SystemExit as exc:
+    except BaseException as exc:
         if is_hard_end_asked():
             # A camera hangs in its driver: the gate is parked, all is written down, and nothing may wait for it.
-            _settle_output()
-            os._exit(exc.code if isinstance(exc.code, int) else int(exc.code is not None))
+            _end_at_once(exc)
         raise
+
+
+def _end_at_once(cause: BaseException) -> NoReturn:
+    status = 1
+    if isinstance(cause, SystemExit):
+        status = cause.code if isinstance(cause.code, int) else int(cause.code is not None)
+    else:
+        with suppress(Exception):
+            traceback.print_exception(cause)
+    _settle_output()
+    os._exit(status)
 
 
 def _end_as_told() -> None:

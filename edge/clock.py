@@ -8,7 +8,10 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Clock", "MonotonicClock", "ReplayClock", "utc_now"]
+__all__ = ["TICK_S", "Clock", "MonotonicClock", "ReplayClock", "utc_now"]
+
+TICK_S = 0.01
+"""Period at which a gate takes its steps, and everything that watches it looks."""
 
 
 class Clock(Protocol):

@@ -4,21 +4,23 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.config import BeamFillConfig, Config, FailSafeSwitchConfig, GateConfig, LampConfig
 from edge.config.sorting import NEEDS_ARGUMENT, SOURCE_FORMS
 from edge.contact import Contact
 from edge.ending import ask_for_hard_end
 from edge.errors import ConfigError
+from edge.latch import StopLatch
 from edge.panel import Panel
+from edge.paths import stop_path
 from edge.pins import PinFactory, open_factory
 from edge.ports import DropSensor, FillSensor, Gate, Indicator, PresenceDetector, Source, Switch
-from edge.presence.local_contrast import LocalContrastDetector
-from edge.presence.tray_picture import load_tray_picture
-from edge.sources.replay import Pace, ReplaySource
 
-__all__ = ["Hardware", "make_gate", "make_panel", "open_hardware", "open_pins", "open_source"]
+if TYPE_CHECKING:
+    from edge.sources.replay import Pace
+
+__all__ = ["Hardware", "make_gate", "make_panel", "open_hardware", "open_pins", "open_source", "put_in_order"]
 
 SWITCH_NAMES = {
     "estop": "emergency stop",
@@ -26,6 +28,8 @@ SWITCH_NAMES = {
     "pause_button": "pause button",
     "resume_button": "resume button",
 }
+
+STOPS = ("estop", "lid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,11 @@ def open_hardware(config: Config, file: Path | None = None) -> Iterator[Hardware
             stack.callback(panel.close)
             panel.open()
         if config.pins.factory == "mock":
-            _put_in_order(config, factory)
+            put_in_order(config, factory)
         yield Hardware(gate, drop_sensor, _open_presence(config, file, factory, stack), panel)
 
 
-def _put_in_order(config: Config, factory: PinFactory) -> None:
+def put_in_order(config: Config, factory: PinFactory) -> None:
     """Simulated contacts of stop and lid are closed, as wired ones are; nobody presses them."""
     for switch in config.panel.switches().values():
         if isinstance(switch, FailSafeSwitchConfig):
@@ -107,12 +111,20 @@ def make_gate(config: GateConfig, factory: PinFactory) -> Gate:
             return Conveyor(config, factory)
 
 
-def make_panel(config: Config, factory: PinFactory) -> Panel | None:
-    """Switches, bins' sensors, lamp and buzzer, not open yet; None where there is none of them."""
+def make_panel(config: Config, factory: PinFactory, *, only_stops: bool = False) -> Panel | None:
+    """Switches, bins' sensors, lamp and buzzer, not open yet; None where there is none of them.
+
+    Args:
+        only_stops: no more than what forbids a motion.
+    """
     settings = config.panel
     switches: dict[str, Switch] = {
         key: Contact(switch, factory, SWITCH_NAMES[key], f"panel.{key}") for key, switch in settings.switches().items()
     }
+    latch = None if settings.estop is None else StopLatch(stop_path(config))
+    if only_stops:
+        stops = {key: switch for key, switch in switches.items() if key in STOPS}
+        return Panel(stops, {}, [], settings, config.bins, latch) if stops else None
     fills = {name: _make_fill(name, config, factory) for name in config.bins.sensors}
     indicators: list[Indicator] = []
     if settings.lamp is not None:
@@ -123,11 +135,11 @@ def make_panel(config: Config, factory: PinFactory) -> Panel | None:
         indicators.append(Buzzer(settings.buzzer, factory))
     if not (switches or fills or indicators):
         return None
-    return Panel(switches, fills, indicators, settings, config.bins)
+    return Panel(switches, fills, indicators, settings, config.bins, latch)
 
 
 @contextmanager
-def open_source(config: Config, pace: Pace | None, open_to: Callable[[], str | None]) -> Iterator[tuple[Source, Any]]:
+def open_source(config: Config, pace: "Pace | None", open_to: Callable[[], str | None]) -> Iterator[tuple[Source, Any]]:
     """The source of frames, opened, and the simulation's truth; None for every other source.
 
     Args:
@@ -169,6 +181,9 @@ def _make_lamp(settings: LampConfig, factory: PinFactory) -> Indicator:
 
 
 def _open_presence(config: Config, file: Path | None, factory: PinFactory, stack: ExitStack) -> PresenceDetector:
+    from edge.presence.local_contrast import LocalContrastDetector
+    from edge.presence.tray_picture import load_tray_picture
+
     # Longer than an item may lie there without being a fault: an old picture cannot block the bin for ever.
     patience_s = 1.5 * config.rearm.clear_timeout_s
     stored = load_tray_picture(file, config.source)
@@ -183,7 +198,7 @@ def _open_presence(config: Config, file: Path | None, factory: PinFactory, stack
     return TrayBeamDetector(beam, pictures)
 
 
-def _make_source(config: Config, pace: Pace | None, open_to: Callable[[], str | None]) -> tuple[Source, Any]:
+def _make_source(config: Config, pace: "Pace | None", open_to: Callable[[], str | None]) -> tuple[Source, Any]:
     settings = config.source
     kind, _, argument = settings.spec.partition(":")
     # The command line may name what the configuration would have refused.
@@ -192,6 +207,8 @@ def _make_source(config: Config, pace: Pace | None, open_to: Callable[[], str | 
     if NEEDS_ARGUMENT[kind] and not argument:
         form = next(form for form in SOURCE_FORMS.replace(" or ", ", ").split(", ") if form.startswith(kind))
         raise ConfigError(f"source {form} needs what comes after the colon; check --source or source.spec")
+    from edge.sources.replay import ReplaySource
+
     if kind in ("v4l2", "picamera2"):
         if pace == "fast":
             raise ConfigError("--pace fast needs a recorded source; a camera runs in real time")

@@ -4,8 +4,14 @@ The interpreter's own end waits for libraries to put their devices away. A camer
 never be done with that, or abort.
 """
 
-__all__ = ["ask_for_hard_end", "forget_hard_end", "is_hard_end_asked"]
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+__all__ = ["ask_for_hard_end", "forget_hard_end", "is_hard_end_asked", "stop_signals"]
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""SIGHUP comes from a terminal that went away."""
 _is_hard = False
 
 
@@ -24,3 +30,18 @@ def forget_hard_end() -> None:
 def is_hard_end_asked() -> bool:
     """True if a driver was left behind since the command began."""
     return _is_hard
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], int | None]]:
+    """A function that tells the signal by which a stop was asked for, or None. The handlers come back afterwards.
+
+    A signal only sets a flag, so that it never falls into the middle of a file's writing or a pin's release.
+    """
+    asked: list[int] = []
+    previous = {number: signal.signal(number, lambda signum, _: asked.append(signum)) for number in STOP_SIGNALS}
+    try:
+        yield lambda: asked[0] if asked else None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -9,6 +9,7 @@ At most one item is in flight. Every time is in seconds of the source's clock.
 from typing import Any
 
 from edge.machine_io import (
+    ArmSensor,
     BinLevel,
     ClassifyFrame,
     Command,
@@ -28,11 +29,11 @@ from edge.machine_io import (
     StopGate,
     Tick,
     Voted,
+    WayOpened,
 )
 from edge.machine_state import Machine, Rules, State
 from edge.machine_stops import (
     BIN_FULL,
-    JAM_PAUSE_S,
     Step,
     bin_level,
     enter,
@@ -48,6 +49,7 @@ from edge.policy import decide
 from edge.records import Decision, GateReport, Presence
 
 __all__ = [
+    "ArmSensor",
     "BinLevel",
     "ClassifyFrame",
     "Command",
@@ -70,10 +72,13 @@ __all__ = [
     "StopGate",
     "Tick",
     "Voted",
+    "WayOpened",
     "advance",
 ]
 
 _CLASSIFY = (ClassifyFrame(),)
+DROP_BLIND_S = 0.1
+"""Nothing has fallen so soon after the motor was switched on: what is seen then is the motor's own spike."""
 
 
 def advance(machine: Machine, event: Input, now_s: float) -> Step:
@@ -92,6 +97,9 @@ def advance(machine: Machine, event: Input, now_s: float) -> Step:
             return _gate_done(machine, report, now_s)
         case DropSeen():
             return _drop_seen(machine, now_s)
+        case WayOpened():
+            is_news = machine.state is State.ROUTING and machine.way_open_s is None
+            return (machine._replace(way_open_s=now_s) if is_news else machine), ()
         case GateJammed(detail):
             return fail(machine, "gate_jammed", detail, now_s)
         case Started():
@@ -144,7 +152,7 @@ def _track(machine: Machine, presence: Presence) -> Machine:
 
 def _seen(machine: Machine, presence: Presence, now_s: float) -> Step:
     if machine.state is State.FAULT and machine.is_rearmed:
-        is_too_soon = machine.fault == "gate_jammed" and now_s - machine.entered_s < JAM_PAUSE_S
+        is_too_soon = machine.fault == "gate_jammed" and now_s - machine.entered_s < machine.rules.rearm.jam_pause_s
         return (machine, ()) if is_too_soon else recover(machine, now_s)
     if machine.state is State.WAIT_EMPTY and machine.is_rearmed:
         machine = enter(machine, State.READY, now_s)
@@ -196,6 +204,8 @@ def _gate_done(machine: Machine, report: GateReport, now_s: float) -> Step:
 
 def _drop_seen(machine: Machine, now_s: float) -> Step:
     if machine.state is State.ROUTING:
+        if now_s - machine.entered_s < DROP_BLIND_S:
+            return machine, (ArmSensor(),)
         return machine._replace(is_confirmed=True), ()
     if machine.state is State.CONFIRMING:
         return enter(machine._replace(is_confirmed=True), State.RETURNING, now_s), (HomeGate(),)
@@ -206,7 +216,7 @@ def _tick(machine: Machine, now_s: float) -> Step:
     if machine.state is State.VOTING and now_s - machine.rest_s >= machine.rules.deadline_s:
         return _judge(machine, now_s)
     if machine.state is State.CONFIRMING and machine.opened is not None:
-        if now_s - machine.opened.started_s < machine.rules.drop.timeout_s:
+        if now_s - first(machine.way_open_s, machine.opened.started_s) < machine.rules.drop.timeout_s:
             return machine, ()
         is_retrying = machine.retries < machine.rules.drop.retries
         machine = machine._replace(is_retrying=is_retrying, is_confirmed=None if is_retrying else False)
@@ -231,7 +241,7 @@ def _returned(machine: Machine, now_s: float) -> Step:
     if decision is None or opened is None:
         return enter(machine, State.WAIT_EMPTY, now_s), ()
     if machine.is_retrying:
-        machine = machine._replace(is_retrying=False, retries=machine.retries + 1)
+        machine = machine._replace(is_retrying=False, retries=machine.retries + 1, way_open_s=None)
         return enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)
     item = Emit("item", decision.t_s, _item_body(machine, decision, opened, now_s))
     is_unconfirmed = machine.is_confirmed is False

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from edge.records import GateReport, Prediction, Presence
 
 __all__ = [
+    "ArmSensor",
     "BinLevel",
     "ClassifyFrame",
     "Command",
@@ -26,6 +27,7 @@ __all__ = [
     "StopGate",
     "Tick",
     "Voted",
+    "WayOpened",
 ]
 
 
@@ -61,6 +63,11 @@ class GateJammed:
     """The gate could not finish its motion, and was cut off."""
 
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WayOpened:
+    """The gate has the way to the item's bin fully open; the drop is waited for from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,7 @@ Input = (
     | Voted
     | GateDone
     | GateJammed
+    | WayOpened
     | DropSeen
     | Tick
     | PauseAsked
@@ -130,6 +138,11 @@ class RouteItem:
     """Arm the drop sensor and open the way to a bin."""
 
     route: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSensor:
+    """Forget what the drop sensor saw so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +171,4 @@ class Halt:
     reason: str
 
 
-Command = HomeGate | RouteItem | StopGate | ClassifyFrame | Emit | Halt
+Command = HomeGate | RouteItem | ArmSensor | StopGate | ClassifyFrame | Emit | Halt

@@ -62,9 +62,10 @@ class Machine(NamedTuple):
         is_rearmed: the tray was empty for long enough since the last item.
         opened: the gate's report on the way out.
         is_confirmed: None without a drop sensor.
-        fault: why, in state FAULT.
+        fault, fault_s: why in state FAULT, or in a pause that came upon it, and since when.
+        way_open_s: when the way to the item's bin was open for the first time.
         recoveries: faults in a row without an item sorted between them.
-        holds: why it is paused; empty unless in state PAUSED.
+        holds: why it is paused, each with its time; empty unless in state PAUSED.
         full_bins: names of full bins, and since when.
     """
 
@@ -88,8 +89,10 @@ class Machine(NamedTuple):
     retries: int = 0
     is_retrying: bool = False
     fault: str | None = None
+    fault_s: float = 0.0
+    way_open_s: float | None = None
     recoveries: int = 0
-    holds: tuple[str, ...] = ()
+    holds: tuple[tuple[str, float], ...] = ()
     full_bins: tuple[tuple[str, float], ...] = ()
 
     @property

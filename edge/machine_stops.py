@@ -7,7 +7,7 @@ from edge.machine_state import CYCLING, Machine, State
 
 __all__ = [
     "BIN_FULL",
-    "JAM_PAUSE_S",
+    "BUTTON",
     "OPERATOR",
     "Step",
     "bin_level",
@@ -19,12 +19,12 @@ __all__ = [
     "recover",
     "resume",
     "shut_down",
+    "start_over",
 ]
 
 Step = tuple[Machine, tuple[Command, ...]]
-JAM_PAUSE_S = 3.0
-"""A gate that jammed is left alone for so long before it is tried again."""
 BIN_FULL = "bin_full"
+BUTTON = "button"
 OPERATOR = "operator"
 """Asks to go on after a fault, without waiting for what would mend it."""
 
@@ -47,6 +47,7 @@ def forget_item(machine: Machine) -> Machine:
         votes=(),
         decision=None,
         opened=None,
+        way_open_s=None,
         is_confirmed=None,
         retries=0,
         is_retrying=False,
@@ -57,11 +58,24 @@ def forget_item(machine: Machine) -> Machine:
     )
 
 
+def start_over(machine: Machine) -> Machine:
+    """Nothing that was seen before counts any more: nobody knows what was done in the interruption."""
+    return forget_item(machine)._replace(first_motion_s=None)
+
+
 def fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
     """Cut the gate off and say why; too many faults in a row end the program."""
-    machine = machine._replace(fault=reason, recoveries=machine.recoveries + 1)
     body = {"reason": reason, "detail": detail, "state": machine.state.value, **_item_in_flight(machine)}
     commands: tuple[Command, ...] = (StopGate(), Emit("fault", now_s, body))
+    machine = machine._replace(
+        fault=reason,
+        fault_s=now_s,
+        recoveries=machine.recoveries + 1,
+        # That the tray was empty before says nothing of a hand that is in it now.
+        is_rearmed=False,
+        empty_since_s=None,
+        empty_frames=0,
+    )
     if machine.recoveries > machine.rules.rearm.max_recoveries:
         commands += (Halt(reason),)
     return enter(machine, State.FAULT, now_s), commands
@@ -69,39 +83,32 @@ def fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
 
 def recover(machine: Machine, now_s: float) -> Step:
     """Go on after a fault: the gate homes first."""
-    body = {"reason": machine.fault, "after_s": round(now_s - machine.entered_s, 3)}
-    return enter(forget_item(machine), State.HOMING, now_s), (Emit("recovered", now_s, body), HomeGate())
+    told = _fault_is_over(machine, now_s)
+    return enter(start_over(machine), State.HOMING, now_s), (*told, HomeGate())
 
 
 def pause(machine: Machine, reason: str, now_s: float) -> Step:
     """Stand still until `resume` with the same reason; an item in flight is named."""
-    if reason in machine.holds:
+    if reason in dict(machine.holds):
         return machine, ()
     body = {"reason": reason, "state": machine.state.value, **_item_in_flight(machine)}
-    held = machine._replace(holds=(*machine.holds, reason))
+    held = machine._replace(holds=(*machine.holds, (reason, now_s)))
     if machine.state is not State.PAUSED:
         held = enter(held, State.PAUSED, now_s)
     return held, (StopGate(), Emit("pause", now_s, body))
 
 
-def _item_in_flight(machine: Machine) -> dict[str, Any]:
-    """An item that may or may not have fallen is named, and not counted."""
-    if machine.decision is None or machine.state not in CYCLING:
-        return {}
-    return {"item": {"label": machine.decision.label, "route": machine.decision.route}}
-
-
 def resume(machine: Machine, reason: str, now_s: float) -> Step:
-    """One reason to pause is gone; the last one lets it go on."""
-    if reason == OPERATOR and machine.state is State.FAULT:
-        return recover(machine, now_s)
-    if reason not in machine.holds:
+    """One reason to pause is gone; the last one lets it go on. The operator's word ends a fault as well."""
+    if reason == OPERATOR:
+        machine = machine._replace(recoveries=0)
+        return recover(machine, now_s) if machine.state is State.FAULT else (machine, ())
+    since_s = dict(machine.holds).get(reason)
+    if since_s is None:
         return machine, ()
-    machine = machine._replace(holds=tuple(hold for hold in machine.holds if hold != reason))
-    if machine.holds:
-        return machine, ()
-    body = {"reason": reason, "after_s": round(now_s - machine.entered_s, 3)}
-    return enter(forget_item(machine), State.HOMING, now_s), (Emit("recovered", now_s, body), HomeGate())
+    told = Emit("recovered", now_s, {"reason": reason, "after_s": round(now_s - since_s, 3)})
+    machine, commands = _release(machine, reason, now_s)
+    return machine, (told, *commands)
 
 
 def bin_level(machine: Machine, name: str, is_full: bool, now_s: float) -> Step:
@@ -113,17 +120,41 @@ def bin_level(machine: Machine, name: str, is_full: bool, now_s: float) -> Step:
         machine = machine._replace(full_bins=(*machine.full_bins, (name, now_s)))
         return machine, (Emit("bin_full", now_s, {"bin": name, "state": machine.state.value}),)
     machine = machine._replace(full_bins=tuple(full for full in machine.full_bins if full[0] != name))
-    body = {"reason": BIN_FULL, "bin": name, "after_s": round(now_s - first(since_s, now_s), 3)}
-    emptied = Emit("recovered", now_s, body)
-    if machine.full_bins:
-        return machine, (emptied,)
-    # That it goes on was said by the line above.
-    machine, commands = resume(machine, BIN_FULL, now_s)
-    return machine, (emptied, *commands[1:])
+    told = Emit(
+        "recovered", now_s, {"reason": BIN_FULL, "bin": name, "after_s": round(now_s - first(since_s, now_s), 3)}
+    )
+    if machine.full_bins or BIN_FULL not in dict(machine.holds):
+        return machine, (told,)
+    machine, commands = _release(machine, BIN_FULL, now_s)
+    return machine, (told, *commands)
+
+
+def _release(machine: Machine, reason: str, now_s: float) -> Step:
+    """Take one hold away; without any other the gate homes."""
+    machine = machine._replace(holds=tuple(hold for hold in machine.holds if hold[0] != reason))
+    if machine.holds:
+        return machine, ()
+    told = _fault_is_over(machine, now_s)
+    return enter(start_over(machine), State.HOMING, now_s), (*told, HomeGate())
+
+
+def _fault_is_over(machine: Machine, now_s: float) -> tuple[Command, ...]:
+    if machine.fault is None:
+        return ()
+    return (Emit("recovered", now_s, {"reason": machine.fault, "after_s": round(now_s - machine.fault_s, 3)}),)
+
+
+def _item_in_flight(machine: Machine) -> dict[str, Any]:
+    """An item that may or may not have fallen is named, and not counted."""
+    if machine.decision is None or machine.state not in CYCLING:
+        return {}
+    return {"item": {"label": machine.decision.label, "route": machine.decision.route}}
 
 
 def shut_down(machine: Machine, reason: str, now_s: float) -> Step:
-    """An item whose way is not open for good is named; the gate goes home."""
+    """An item whose way is not open for good is named; the gate goes home, unless somebody wants it to stand still."""
+    if machine.state is State.PAUSED and set(dict(machine.holds)) <= {BUTTON, BIN_FULL}:
+        return enter(start_over(machine._replace(holds=())), State.RETURNING, now_s), (HomeGate(),)
     is_open = machine.state in (State.ROUTING, State.CONFIRMING)
     is_between = machine.state is State.RETURNING and machine.is_retrying
     if machine.decision is None or not (is_open or is_between):

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from edge.config import BinsConfig, PanelConfig
+from edge.latch import StopLatch
 from edge.machine_io import BinLevel, Input, PauseAsked, ResumeAsked
 from edge.machine_state import Machine, State
-from edge.machine_stops import BIN_FULL, OPERATOR
+from edge.machine_stops import BIN_FULL, BUTTON, OPERATOR
 from edge.ports import FillSensor, Indicator, Switch
 from edge.records import Status
 
-__all__ = ["BUTTON", "E_STOP", "LID_OPEN", "Panel", "status_of"]
+__all__ = ["E_STOP", "LID_OPEN", "Panel", "status_of"]
 
 E_STOP = "e_stop"
 LID_OPEN = "lid_open"
-BUTTON = "button"
 IDLE_S = 0.1
 PRESS_S = 0.05
 """A button that is pressed for so long is seen, also while nothing else goes on."""
@@ -34,10 +34,11 @@ _STATUS = {
 
 def status_of(machine: Machine) -> Status:
     """What an operator needs to know of the machine."""
-    if E_STOP in machine.holds:
+    holds = dict(machine.holds)
+    if E_STOP in holds:
         return Status.STOPPED
     status = _STATUS.get(machine.state, Status.BUSY)
-    is_waiting = status is Status.READY or machine.holds == (BIN_FULL,)
+    is_waiting = status is Status.READY or list(holds) == [BIN_FULL]
     return Status.BIN_FULL if machine.full_bins and is_waiting else status
 
 
@@ -51,6 +52,7 @@ class Panel:
         fills: the bins' sensors by the names of the bins.
         indicators: lamp and buzzer.
         settings, bins: times.
+        latch: remembers an emergency stop that was not reset; None forgets it when the program ends.
     """
 
     def __init__(
@@ -60,7 +62,11 @@ class Panel:
         indicators: Sequence[Indicator],
         settings: PanelConfig,
         bins: BinsConfig,
+        latch: StopLatch | None = None,
     ) -> None:
+        self._latch = latch
+        self._is_latch_due: bool | None = None
+        self._is_first_look = True
         self._switches = dict(switches)
         self._fills = dict(fills)
         self._indicators = tuple(indicators)
@@ -87,16 +93,23 @@ class Panel:
                 device.open()
             self._stack = stack.pop_all()
 
-    def poll(self, now_s: float) -> list[Input]:
-        """What has changed since the last call, the emergency stop first. Raises: ActuatorError if a pin is mute."""
-        if not self._switches and not self._fills:
-            return []
+    def poll(self, now_s: float, *, is_moving: bool = False) -> list[Input]:
+        """What has changed since the last call, the emergency stop first. Call `remember` once it was acted on.
+
+        Args:
+            is_moving: a motion is under way, which only stops may interrupt: writing down that a bin is full would
+                hold up its next step.
+        Raises: ActuatorError if a pin is mute.
+        """
         changes = {
             name: self._levels[name].follow(switch.is_actuated(), now_s) for name, switch in self._switches.items()
         }
         asked: list[Input] = []
         if changes.get("estop"):
+            self._is_latch_due = True
+        if changes.get("estop") or (self._is_first_look and self._latch is not None and self._latch.is_set()):
             asked.append(PauseAsked(E_STOP))
+        self._is_first_look = False
         if changes.get("lid") is not None:
             asked.append(PauseAsked(LID_OPEN) if changes["lid"] else ResumeAsked(LID_OPEN))
         if changes.get("pause_button"):
@@ -105,9 +118,19 @@ class Panel:
         if changes.get("resume_button"):
             if "estop" in self._levels and not self._levels["estop"].is_on:
                 asked.append(ResumeAsked(E_STOP))
+                self._is_latch_due = False
             self._is_paused_by_button = False
             asked += [ResumeAsked(BUTTON), ResumeAsked(OPERATOR)]
-        return [*asked, *self._poll_fills(now_s)]
+        return asked if is_moving else [*asked, *self._poll_fills(now_s)]
+
+    def remember(self) -> None:
+        """Keep for the next start whether the emergency stop is to be reset; the power is off by now."""
+        is_due, self._is_latch_due = self._is_latch_due, None
+        if is_due is not None and self._latch is not None:
+            if is_due:
+                self._latch.set()
+            else:
+                self._latch.clear()
 
     def show(self, status: Status, now_s: float) -> None:
         """Let lamp and buzzer tell the status."""

@@ -2,13 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import edge
 from edge.config import Config
 
-__all__ = ["ledger_path", "model_path", "state_dir", "tuning_path", "write_whole"]
+__all__ = ["ledger_path", "model_path", "state_dir", "stop_path", "tuning_path", "write_whole"]
 
 SHIPPED_MODEL = "waste-mobilenetv2"
 
@@ -38,16 +39,53 @@ def ledger_path(config: Config) -> Path:
     return Path(config.ledger.path) if config.ledger.path is not None else state_dir() / "ledger.db"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that others see the old one or the new one, never a part; its folder is made. Raises: OSError."""
+def stop_path(config: Config) -> Path:
+    """File that remembers an emergency stop that was not reset; beside the ledger, which the same user writes."""
+    return ledger_path(config).with_name("emergency-stop")
+
+
+def write_whole(path: Path, content: str | bytes, *, before: Callable[[], None] = lambda: None) -> None:
+    """Replace a file as a whole: at any moment, also after a power cut, there is the old one or the new one.
+
+    It keeps its owner and mode; a new one is for all to read. Its folder is made.
+
+    Args:
+        content: text is written as UTF-8.
+        before: called when nothing is left that may need room, just before the new file takes the name.
+    Raises: OSError; the file is then as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(partial, 0o644)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            _take_after(path, file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
+        before()
         os.replace(partial, path)
     except BaseException:
         with suppress(OSError):
             os.unlink(partial)
         raise
+    _sync_folder(path.parent)
+
+
+def _take_after(path: Path, handle: int) -> None:
+    try:
+        former = path.stat()
+    except FileNotFoundError:
+        os.fchmod(handle, 0o644)
+        return
+    # Who may not give a file away becomes its owner.
+    with suppress(PermissionError):
+        os.fchown(handle, former.st_uid, former.st_gid)
+    os.fchmod(handle, former.st_mode & 0o7777)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

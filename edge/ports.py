@@ -159,7 +159,10 @@ class Gate(Protocol):
         ...
 
     def stop(self) -> None:
-        """Take the power off the motor at once, wherever it stands. Never raises twice."""
+        """Take the power off every motor at once, wherever it stands. May be called again, and before `open`.
+
+        Raises: ActuatorError if a pin refuses, after all of them were tried.
+        """
         ...
 
     def close(self) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edge.clock import Clock
+from edge.clock import TICK_S, Clock
 from edge.errors import ActuatorError, BundleError, JamError, LedgerError, SorterError, SourceError
+from edge.homing import bring_home
 from edge.machine import (
+    ArmSensor,
     ClassifyFrame,
     Command,
     DropSeen,
@@ -26,6 +28,7 @@ from edge.machine import (
     StopGate,
     Tick,
     Voted,
+    WayOpened,
     advance,
 )
 from edge.memory import collector_at_rest
@@ -35,8 +38,6 @@ from edge.records import Event, Frame, Prediction, Presence, Status
 
 __all__ = ["Parts", "Runtime", "Watcher"]
 
-TICK_S = 0.01
-"""The loop's period while the gate moves."""
 IDLE_S = 0.1
 """Longest wait for a frame, so that a request to stop is seen."""
 _VOTING_SOON = frozenset({State.SETTLING, State.VOTING})
@@ -149,9 +150,14 @@ class Runtime:
 
     def _attend(self, now_s: float) -> None:
         """Do what the operator's switches ask for."""
-        if self._parts.panel is not None:
-            for event in self._parts.panel.poll(now_s):
-                self._step(event, now_s)
+        panel = self._parts.panel
+        if panel is None:
+            return
+        asked = panel.poll(now_s, is_moving=self._is_ticking())
+        for event in asked:
+            self._step(event, now_s)
+        if asked:
+            panel.remember()
 
     def _show(self, status: Status, now_s: float) -> None:
         if self._parts.panel is not None:
@@ -175,6 +181,8 @@ class Runtime:
         except JamError as exc:
             self._step(GateJammed(str(exc)), now_s)
             return
+        if self._machine.state is State.ROUTING and self._machine.way_open_s is None and self._parts.gate.open_to:
+            self._step(WayOpened(), now_s)
         if report is not None:
             self._step(GateDone(report), now_s)
 
@@ -198,6 +206,9 @@ class Runtime:
                     self._parts.sensor.arm()
                 self._parts.gate.route(route, now_s)
                 self._start_ticking(now_s)
+            case ArmSensor():
+                if self._parts.sensor is not None:
+                    self._parts.sensor.arm()
             case StopGate():
                 self._parts.gate.stop()
             case Emit(type_, t_s, body):
@@ -229,17 +240,20 @@ class Runtime:
 
     def _drain(self) -> None:
         """Let the gate finish, without looking at further frames."""
-        park_limit_s = self._machine.rules.park_limit_s
+        park_limit_s, was_fault = self._machine.rules.park_limit_s, self._machine.fault
         limit_s = self._clock.now_s() + park_limit_s
         while self._is_ticking():
             if self._clock.now_s() >= limit_s:
                 raise ActuatorError(f"the gate was not home after {park_limit_s:g} s; it is cut off")
             self._clock.wait_until(self._next_tick_s)
             self._tick(self._clock.now_s())
+        if was_fault is None and self._machine.fault == "gate_jammed":
+            raise ActuatorError("the gate jammed on its way home and is cut off; free it, then start again")
 
     def _park(self, cause: BaseException) -> None:
         """Bring the gate home if it can still be trusted, else cut it off; then write the fault down."""
         gate, state = self._parts.gate, self._machine.state
+        self._show(Status.FAULT, self._clock.now_s())
         try:
             if isinstance(cause, ActuatorError) or state is State.PAUSED:
                 gate.stop()
@@ -254,7 +268,6 @@ class Runtime:
             _stop_quietly(gate, cause)
         if not isinstance(cause, Exception):
             return
-        self._show(Status.FAULT, self._clock.now_s())
         body = {"reason": _reason(cause), "detail": str(cause), "state": state.value}
         try:
             self._emit("fault", self._clock.now_s(), body)
@@ -263,16 +276,12 @@ class Runtime:
                 cause.add_note(f"and the fault could not be written down: {exc}")
 
     def _home_alone(self) -> None:
-        now_s = self._clock.now_s()
-        limit_s = now_s + self._machine.rules.park_limit_s
-        self._parts.gate.home(now_s)
-        while self._parts.gate.is_moving:
-            if now_s >= limit_s:
-                raise ActuatorError(f"the gate was not home after {self._machine.rules.park_limit_s:g} s")
+        def attend(now_s: float) -> bool:
             self._attend(now_s)
-            self._parts.gate.tick(now_s)
-            self._clock.wait_until(now_s + TICK_S)
-            now_s = self._clock.now_s()
+            self._show(Status.FAULT, now_s)
+            return self._machine.state is not State.PAUSED
+
+        bring_home(self._parts.gate, self._clock, self._machine.rules.park_limit_s, attend)
 
 
 def _stop_quietly(gate: Gate, cause: BaseException) -> None:

@@ -118,6 +118,11 @@ class MachineRig:
             self.commands.append((self.now_s, command))
             self._perform(command)
 
+    def drop(self) -> None:
+        """The drop sensor sees the item fall, which takes a moment from when the gate began to move."""
+        self.see(0.15, occupied=True)
+        self.send(sm.DropSeen())
+
     def see(
         self,
         duration_s: float,

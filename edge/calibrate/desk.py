@@ -7,18 +7,16 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TextIO
 
 from edge.clock import Clock
 from edge.errors import ConfigError
 
-__all__ = ["Desk", "Keyboard", "StoppedError", "stop_signals"]
+__all__ = ["Desk", "Keyboard", "StoppedError"]
 
 POLL_S = 0.02
 """Period at which a wait looks at the emergency stop, the keyboard and a request to stop."""
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StoppedError(Exception):
@@ -27,21 +25,6 @@ class StoppedError(Exception):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], int | None]]:
-    """A function that tells the signal by which a stop was asked for, or None. The handlers come back afterwards.
-
-    A signal only sets a flag, so that it never falls into the middle of a file's writing or a pin's release.
-    """
-    asked: list[int] = []
-    previous = {number: signal.signal(number, lambda signum, _: asked.append(signum)) for number in STOP_SIGNALS}
-    try:
-        yield lambda: asked[0] if asked else None
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 class Keyboard:

@@ -172,9 +172,10 @@ def _store(context: typer.Context, config: Path | None) -> Any:
 @contextmanager
 def _desk(*, is_quiet: bool = False) -> Iterator[Any]:
     """A desk at this terminal; a signal ends the command with 128 and its number, every motor without power."""
-    from edge.calibrate.desk import Desk, Keyboard, StoppedError, stop_signals
+    from edge.calibrate.desk import Desk, Keyboard, StoppedError
     from edge.clock import MonotonicClock
     from edge.commands.common import log_to_stderr
+    from edge.ending import stop_signals
 
     log_to_stderr()
     with stop_signals() as stop_signal:

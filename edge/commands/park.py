@@ -1,21 +1,26 @@
 """`edge-sorter park`: bring the gate home and leave it without power, whatever was left on before."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from edge.clock import Clock, MonotonicClock
 from edge.commands.common import load
 from edge.config import Config
-from edge.drivers import Hardware, open_hardware
-from edge.errors import ActuatorError
+from edge.drivers import make_gate, make_panel, open_pins, put_in_order
+from edge.ending import stop_signals
+from edge.homing import bring_home
 from edge.machine_io import PauseAsked
+from edge.panel import Panel
+from edge.ports import Gate
 
 __all__ = ["park", "park_gate"]
 
-TICK_S = 0.01
-
 
 def park(config: Path | None, *, cut: bool) -> str:
-    """Claim the pins, which takes the power off, and bring the gate home unless something forbids that.
+    """Claim the gate's pins, which takes the power off, and bring it home unless something forbids that.
+
+    No other pin is needed but those of emergency stop and lid: a lamp that fails holds nothing up.
 
     Args:
         cut: only take the power off.
@@ -23,27 +28,37 @@ def park(config: Path | None, *, cut: bool) -> str:
     Raises: ConfigError; ActuatorError if a pin refuses, as while a sorter runs, or the gate did not come home.
     """
     settings = load(config)
-    with open_hardware(settings) as hardware:
-        return "the gate is without power" if cut else park_gate(settings, hardware, MonotonicClock())
+    with ExitStack() as stack:
+        asked_signal = stack.enter_context(stop_signals())
+        factory = stack.enter_context(open_pins(settings))
+        gate = make_gate(settings.gate, factory)
+        stack.callback(gate.close)
+        gate.open()
+        if cut:
+            return "the gate is without power"
+        panel = make_panel(settings, factory, only_stops=True)
+        if panel is not None:
+            stack.callback(panel.close)
+            panel.open()
+        if settings.pins.factory == "mock":
+            put_in_order(settings, factory)
+        return park_gate(settings, gate, panel, MonotonicClock(), lambda: asked_signal() is not None)
 
 
-def park_gate(settings: Config, hardware: Hardware, clock: Clock) -> str:
-    """Bring an opened gate home, as long as neither emergency stop nor lid forbids it. See `park`."""
-    gate, panel = hardware.gate, hardware.panel
-    now_s = clock.now_s()
-    limit_s = now_s + settings.gate.park_limit_s
-    gate.home(now_s)
-    while gate.is_moving:
-        held = [event for event in panel.poll(now_s) if isinstance(event, PauseAsked)] if panel is not None else []
-        if held:
-            gate.stop()
-            return f"the gate is without power, and was not moved ({held[0].reason})"
-        if now_s >= limit_s:
-            gate.stop()
-            raise ActuatorError(
-                f"the gate was not home after {settings.gate.park_limit_s:g} s and is cut off; see whether it is jammed"
-            )
-        gate.tick(now_s)
-        clock.wait_until(now_s + TICK_S)
-        now_s = clock.now_s()
-    return "the gate is home, and without power"
+def park_gate(
+    settings: Config, gate: Gate, panel: Panel | None, clock: Clock, should_stop: Callable[[], bool] = lambda: False
+) -> str:
+    """Bring an opened gate home, as long as neither emergency stop, lid nor a signal forbids it. See `park`."""
+    why: list[str] = []
+
+    def attend(now_s: float) -> bool:
+        asked = [] if panel is None else panel.poll(now_s, is_moving=True)
+        why.extend(event.reason for event in asked if isinstance(event, PauseAsked))
+        if should_stop():
+            why.append("stopped by a signal")
+        return not why
+
+    is_home = bring_home(gate, clock, settings.gate.park_limit_s, attend)
+    if panel is not None:
+        panel.remember()
+    return "the gate is home, and without power" if is_home else f"the gate is without power, not home ({why[0]})"

@@ -3,14 +3,11 @@
 import io
 import logging
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from edge.app import Session, open_session
@@ -19,6 +16,7 @@ from edge.commands.truth import TrueItem, check_truth_path, read_truth, score, w
 from edge.commands.watchers import EventsFile, LinePrinter, Silent, Tally
 from edge.config import Config
 from edge.configfile import config_file
+from edge.ending import stop_signals
 from edge.errors import ConfigError, SorterError
 from edge.ledger_format import refuse_collision
 from edge.machine import State
@@ -28,7 +26,6 @@ from edge.sources.replay import Pace
 __all__ = ["RunOptions", "run_sorter"]
 
 _log = logging.getLogger(__name__)
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +83,14 @@ def run_sorter(options: RunOptions) -> None:
             watchers.append(view)
         else:
             watchers.append(LinePrinter(as_json=options.as_json))
-        should_stop = stack.enter_context(_stop_signals())
+        asked_signal = stack.enter_context(stop_signals())
         session = stack.enter_context(open_session(config, options.pace, watchers, config_file(options.config)))
         try:
             if is_live:
                 with view:
-                    session.runtime.run(should_stop)
+                    session.runtime.run(lambda: asked_signal() is not None)
             else:
-                session.runtime.run(should_stop)
+                session.runtime.run(lambda: asked_signal() is not None)
         except SorterError as exc:
             try:
                 _keep_truth(options.truth, session, config)
@@ -112,26 +109,6 @@ def _keep_truth(path: Path | None, session: Session, config: Config) -> None:
     if path is not None:
         rows = _truth_rows(session, config)
         write_truth(path, {"fps": config.source.fps, "source": config.source.spec, "items": rows})
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Any]:
-    """A function that turns true at the first SIGTERM, SIGINT or SIGHUP (a terminal that went away).
-
-    The previous handlers come back afterwards.
-    """
-    is_asked = False
-
-    def ask(signum: int, frame: FrameType | None) -> None:
-        nonlocal is_asked
-        is_asked = True
-
-    previous = {number: signal.signal(number, ask) for number in STOP_SIGNALS}
-    try:
-        yield lambda: is_asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _truth_rows(session: Session, config: Config) -> list[dict[str, Any]]:

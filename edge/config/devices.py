@@ -28,7 +28,7 @@ class DropSensorConfig(Section):
     active_high: bool = Field(
         False, description="true if the signal is high while the beam is broken or the switch actuated"
     )
-    timeout_s: float = Field(2.0, gt=0, le=30, description="a drop must be seen so long after the gate began to open")
+    timeout_s: float = Field(2.0, gt=0, le=30, description="a drop must be seen so long after the way was open")
     retries: int = Field(
         1, ge=0, le=5, description="times the gate opens again before it is a fault (drop_unconfirmed)"
     )

@@ -173,6 +173,9 @@ class RearmConfig(Section):
         le=3600,
         description="an item still there so long after the gate is home is a fault (tray_blocked)",
     )
+    jam_pause_s: float = Field(
+        3.0, ge=0, le=600, description="a gate that jammed is left alone for so long before it is tried again"
+    )
     max_recoveries: int = Field(
         3,
         ge=0,

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.clock import ReplayClock
 from edge.commands.watchers import Silent
-from edge.config import Config
+from edge.config import Config, LedgerConfig
 from edge.drivers import make_panel
 from edge.gates.servo_flap import ServoFlap
 from edge.ledger import SqliteLedger
@@ -170,6 +170,8 @@ def play(
         hands: called with each frame and the pins.
     """
     config = config or Config()
+    # What is remembered of an emergency stop lies beside it.
+    config = config.model_copy(update={"ledger": LedgerConfig(path=str(folder / "ledger.db"))})
     with ExitStack() as stack:
         factory, gate, ledger = stack.enter_context(opened(config, folder))
         simulation = Simulation(seed=seed, items=0, fps=FPS, open_to=lambda: gate.open_to, script=list(acts))

@@ -4,6 +4,7 @@ import pytest
 
 from edge.config import DropSensorConfig, RearmConfig
 from edge.machine import (
+    ArmSensor,
     DropSeen,
     Emit,
     Halt,
@@ -14,6 +15,7 @@ from edge.machine import (
     ShutdownAsked,
     State,
     StopGate,
+    WayOpened,
 )
 from tests.rigs import MachineRig, rules
 
@@ -47,7 +49,7 @@ def lead_to(rig: MachineRig, state: State) -> None:
         rig.drop_in()
         if state is State.WAIT_EMPTY:
             rig.until(State.ROUTING, occupied=True)
-            rig.send(DropSeen())
+            rig.drop()
         rig.until(state, occupied=True)
 
 
@@ -117,7 +119,7 @@ def test_a_sorted_item_between_two_faults_starts_the_count_anew():
         rig.until(State.READY)
         rig.drop_in()
         rig.until(State.ROUTING, occupied=True)
-        rig.send(DropSeen())
+        rig.drop()
         rig.until(State.READY)
     assert rig.times(Halt) == []
 
@@ -126,12 +128,33 @@ def test_a_sorted_item_between_two_faults_starts_the_count_anew():
 def test_a_drop_that_is_seen_confirms_the_item(sensing, state: State):
     sensing.drop_in()
     sensing.until(state, occupied=True)
-    sensing.send(DropSeen())
+    sensing.drop()
     sensing.until(State.READY)
     (item,) = sensing.events("item")
     assert (item.body["gate"]["confirmed"], item.body["gate"]["retries"]) == (True, 0)
     assert len(sensing.times(RouteItem)) == 1
     assert sensing.events("fault") == []
+
+
+def test_what_is_seen_in_the_moment_the_motor_starts_is_its_own_spike_and_confirms_nothing(sensing):
+    sensing.drop_in()
+    sensing.until(State.ROUTING, occupied=True)
+    sensing.commands.clear()
+    sensing.send(DropSeen())
+    assert [command for _, command in sensing.commands] == [ArmSensor()], "and what is seen later counts again"
+    assert sensing.machine.is_confirmed is None
+    sensing.drop()
+    assert sensing.machine.is_confirmed is True
+
+
+def test_the_drop_is_waited_for_from_the_moment_the_way_is_open(sensing):
+    """A carousel takes its time before anything can fall."""
+    sensing.drop_in()
+    sensing.until(State.ROUTING, occupied=True)
+    sensing.see(0.8, occupied=True)
+    sensing.send(WayOpened())
+    sensing.until(State.RETURNING, occupied=True)
+    assert sensing.times(HomeGate)[-1] - sensing.times(RouteItem)[-1] == pytest.approx(2.8, abs=0.06)
 
 
 def test_the_gate_waits_open_for_the_drop_no_longer_than_the_timeout(sensing):
@@ -166,7 +189,7 @@ def test_an_item_without_a_drop_is_unconfirmed_and_a_fault(retries: int):
 def test_one_items_drop_does_not_confirm_the_next(sensing):
     sensing.drop_in()
     sensing.until(State.ROUTING, occupied=True)
-    sensing.send(DropSeen())
+    sensing.drop()
     sensing.until(State.READY)
     unconfirmed(sensing)
     assert [item.body["gate"]["confirmed"] for item in sensing.events("item")] == [True, False]
@@ -209,8 +232,10 @@ def test_a_resumed_machine_homes_and_wants_an_empty_tray_first(sensing, state: S
     sensing.commands.clear()
     sensing.send(ResumeAsked("lid"))
     assert (sensing.state, sensing.machine.fault) == (State.HOMING, None)
-    told, home = (command for _, command in sensing.commands)
-    assert (told.type, told.body["reason"], home) == ("recovered", "lid", HomeGate())
+    *told, home = (command for _, command in sensing.commands)
+    over = ["lid", "drop_unconfirmed"] if state is State.FAULT else ["lid"]
+    assert [(line.type, line.body["reason"]) for line in told] == [("recovered", reason) for reason in over]
+    assert home == HomeGate()
     sensing.see(5.0, occupied=True)
     assert sensing.state is State.WAIT_EMPTY
     assert sensing.times(RouteItem) == []

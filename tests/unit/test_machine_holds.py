@@ -5,7 +5,6 @@ import pytest
 from edge.config import DropSensorConfig
 from edge.machine import (
     BinLevel,
-    DropSeen,
     Emit,
     GateJammed,
     Halt,
@@ -13,6 +12,7 @@ from edge.machine import (
     PauseAsked,
     ResumeAsked,
     RouteItem,
+    ShutdownAsked,
     Started,
     State,
     StopGate,
@@ -44,12 +44,18 @@ def test_a_stop_that_is_pressed_before_the_start_lets_nothing_move():
 def test_it_goes_on_only_when_nobody_wants_a_pause_any_more(rig):
     rig.send(PauseAsked("lid_open"))
     rig.send(PauseAsked("e_stop"))
+    rig.see(2.0)
     rig.commands.clear()
     rig.send(ResumeAsked("lid_open"))
-    assert (rig.state, rig.commands) == (State.PAUSED, [])
+    assert (rig.state, kinds(rig)) == (State.PAUSED, [Emit]), "each pause has its end in the book"
+    rig.see(3.0)
     rig.send(ResumeAsked("e_stop"))
     assert rig.state is State.HOMING
-    assert kinds(rig) == [Emit, HomeGate]
+    assert kinds(rig) == [Emit, Emit, HomeGate]
+    assert [(told.body["reason"], told.body["after_s"]) for told in rig.events("recovered")] == [
+        ("lid_open", 2.0),
+        ("e_stop", 5.0),
+    ]
 
 
 def test_a_second_stop_cuts_the_power_again_and_is_told(rig):
@@ -73,7 +79,7 @@ def test_a_full_bin_is_told_and_pauses_between_two_items(rig):
     rig.send(BinLevel("residue", is_full=True))
     (full,) = rig.events("bin_full")
     assert (full.body["bin"], rig.state) == ("residue", State.ROUTING), "the item in flight is finished"
-    rig.send(DropSeen())
+    rig.drop()
     rig.until(State.PAUSED)
     assert len(rig.events("item")) == 1
     assert rig.events("pause")[-1].body["reason"] == "bin_full"
@@ -164,6 +170,80 @@ def test_a_gate_that_jams_again_and_again_ends_the_program():
     assert [command for _, command in rig.commands if isinstance(command, Halt)] == [Halt("gate_jammed")]
 
 
+def test_a_jammed_gate_is_not_tried_while_a_hand_is_in_it(rig):
+    """That the tray was empty before the jam says nothing of now."""
+    rig.drop_in()
+    rig.until(State.ROUTING, occupied=True)
+    rig.see(0.6)
+    assert rig.machine.is_rearmed
+    rig.send(GateJammed("stuck"))
+    rig.see(60.0, occupied=True, disturbed=True)
+    assert rig.state is State.FAULT
+    rig.until(State.HOMING)
+
+
+def test_a_fault_under_a_pause_has_its_end_in_the_book(rig):
+    rig.drop_in()
+    rig.until(State.ROUTING, occupied=True)
+    rig.send(GateJammed("stuck"))
+    rig.see(1.0, occupied=True)
+    rig.send(PauseAsked("lid_open"))
+    rig.see(4.0)
+    rig.send(ResumeAsked("lid_open"))
+    assert [(told.body["reason"], told.body["after_s"]) for told in rig.events("recovered")] == [
+        ("lid_open", 4.0),
+        ("gate_jammed", 5.0),
+    ]
+
+
+def test_faults_that_an_operator_ended_do_not_add_up(rig):
+    for _ in range(6):
+        rig.send(GateJammed("stuck"))
+        rig.send(ResumeAsked("operator"))
+    assert rig.times(Halt) == []
+
+
+def test_an_interruption_does_not_count_as_time_that_the_next_item_took(rig):
+    rig.drop_in()
+    rig.until(State.ROUTING, occupied=True)
+    rig.drop()
+    rig.until(State.RETURNING)
+    rig.see(0.3, disturbed=True)
+    rig.send(PauseAsked("lid_open"))
+    rig.see(60.0)
+    rig.send(ResumeAsked("lid_open"))
+    rig.until(State.READY)
+    rig.see(120.0)
+    rig.drop_in()
+    rig.until(State.ROUTING, occupied=True)
+    rig.drop()
+    rig.until(State.READY)
+    assert rig.events("item")[-1].body["latency_ms"]["settle"] < 2000.0
+
+
+@pytest.mark.parametrize("reason", ["button", "bin_full"])
+def test_a_shutdown_in_a_pause_that_forbids_no_motion_brings_the_gate_home(rig, reason: str):
+    rig.drop_in()
+    rig.until(State.ROUTING, occupied=True)
+    rig.send(PauseAsked(reason))
+    rig.commands.clear()
+    rig.send(ShutdownAsked("stopped"))
+    assert (kinds(rig), rig.machine.is_cycling) == ([HomeGate], True)
+    rig.see(5.0)
+    assert (rig.machine.is_cycling, rig.events("item")) == (False, [])
+
+
+@pytest.mark.parametrize("reason", ["e_stop", "lid_open"])
+def test_a_shutdown_under_a_stop_moves_nothing(rig, reason: str):
+    rig.drop_in()
+    rig.until(State.ROUTING, occupied=True)
+    rig.send(PauseAsked("button"))
+    rig.send(PauseAsked(reason))
+    rig.commands.clear()
+    rig.send(ShutdownAsked("stopped"))
+    assert (rig.commands, rig.machine.is_cycling) == ([], False)
+
+
 def test_the_operator_may_end_a_fault_without_waiting(rig):
     rig.drop_in()
     rig.until(State.FAULT, occupied=True, limit_s=120.0)
@@ -184,7 +264,7 @@ def test_no_route_is_ever_asked_for_in_a_pause(rig, state: State):
         rig.drop_in()
         if state is State.RETURNING:
             rig.until(State.ROUTING, occupied=True)
-            rig.send(DropSeen())
+            rig.drop()
         rig.until(state, occupied=True)
     rig.send(PauseAsked("e_stop"))
     rig.commands.clear()

@@ -199,10 +199,29 @@ STATUS = [
     (State.ROUTING, {"full_bins": (("residue", 1.0),)}, Status.BUSY),
     (State.FAULT, {"full_bins": (("residue", 1.0),)}, Status.FAULT),
     (State.READY, {"full_bins": (("residue", 1.0),)}, Status.BIN_FULL),
-    (State.PAUSED, {"holds": ("lid_open",)}, Status.PAUSED),
-    (State.PAUSED, {"holds": ("bin_full",), "full_bins": (("residue", 1.0),)}, Status.BIN_FULL),
-    (State.PAUSED, {"holds": ("bin_full", "lid_open"), "full_bins": (("residue", 1.0),)}, Status.PAUSED),
-    (State.PAUSED, {"holds": ("lid_open", "e_stop")}, Status.STOPPED),
+    (State.PAUSED, {"holds": (("lid_open", 1.0),)}, Status.PAUSED),
+    (State.PAUSED, {"holds": (("bin_full", 1.0),), "full_bins": (("residue", 1.0),)}, Status.BIN_FULL),
+    (
+        State.PAUSED,
+        {
+            "holds": (
+                ("bin_full", 1.0),
+                ("lid_open", 1.0),
+            ),
+            "full_bins": (("residue", 1.0),),
+        },
+        Status.PAUSED,
+    ),
+    (
+        State.PAUSED,
+        {
+            "holds": (
+                ("lid_open", 1.0),
+                ("e_stop", 1.0),
+            )
+        },
+        Status.STOPPED,
+    ),
 ]
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge.clock import ReplayClock
 from edge.commands.park import park_gate
-from edge.config import Config, PanelConfig
-from edge.drivers import Hardware, make_gate, make_panel
+from edge.config import Config, LedgerConfig, PanelConfig
+from edge.drivers import make_gate, make_panel
 from edge.errors import ActuatorError
+from edge.latch import StopLatch
+from edge.paths import stop_path
 from edge.pins import open_factory
 from tests.cli_rig import invoke, is_parked
 from tests.replay.rig import home_pulse
@@ -22,24 +25,25 @@ PANEL = PanelConfig.model_validate({"estop": {"pin": ESTOP}, "resume_button": {"
 class Bench:
     """A flap and a panel on simulated pins, on fake time."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        self.config = Config(panel=PANEL)
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self.config = Config(panel=PANEL, ledger=LedgerConfig(path=str(folder / "ledger.db")))
         factory = open_factory("mock")
         stack.callback(factory.close)
         self.servo, self.estop = factory.pin(SERVO), factory.pin(ESTOP)
         self.gate = make_gate(self.config.gate, factory)
         stack.callback(self.gate.close)
         self.gate.open()
-        panel = make_panel(self.config, factory)
+        panel = make_panel(self.config, factory, only_stops=True)
         assert panel is not None
         stack.callback(panel.close)
         panel.open()
+        self.panel = panel
         self.estop.drive_low()
-        self.hardware = Hardware(self.gate, None, Any, panel)  # type: ignore[arg-type]  # nothing looks at pictures
+        self.is_stop_asked = False
         self.clock = ReplayClock(is_paced=False)
 
     def park(self) -> str:
-        return park_gate(self.config, self.hardware, self.clock)
+        return park_gate(self.config, self.gate, self.panel, self.clock, lambda: self.is_stop_asked)
 
     @property
     def is_powered(self) -> bool:
@@ -47,9 +51,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     with ExitStack() as stack:
-        yield Bench(stack)
+        yield Bench(stack, tmp_path)
 
 
 def on_tick(bench: Bench, monkeypatch: pytest.MonkeyPatch, act: Callable[[float], None]) -> None:
@@ -72,7 +76,7 @@ def test_the_gate_comes_home_and_is_left_without_power(bench):
 
 def test_a_pressed_emergency_stop_lets_nothing_move(bench):
     bench.estop.drive_high()
-    assert bench.park() == "the gate is without power, and was not moved (e_stop)"
+    assert bench.park() == "the gate is without power, not home (e_stop)"
     assert [change.state for change in bench.servo.states if change.state > 0] == []
     assert not bench.is_powered
 
@@ -82,6 +86,27 @@ def test_an_emergency_stop_on_the_way_home_ends_the_motion(bench, monkeypatch):
     assert "e_stop" in bench.park()
     assert not bench.is_powered
     assert bench.clock.now_s() == pytest.approx(0.12, abs=0.011)
+
+
+def test_an_emergency_stop_that_nobody_reset_lets_nothing_move(bench):
+    StopLatch(stop_path(bench.config)).set()
+    assert bench.park() == "the gate is without power, not home (e_stop)"
+    assert [change.state for change in bench.servo.states if change.state > 0] == []
+
+
+def test_an_emergency_stop_during_parking_is_remembered(bench):
+    bench.estop.drive_high()
+    bench.park()
+    assert StopLatch(stop_path(bench.config)).is_set()
+
+
+def test_a_signal_cuts_the_power_in_mid_motion(bench, monkeypatch):
+    def stop(now_s: float) -> None:
+        bench.is_stop_asked = now_s > 0.1
+
+    on_tick(bench, monkeypatch, stop)
+    assert bench.park() == "the gate is without power, not home (stopped by a signal)"
+    assert not bench.is_powered
 
 
 def test_a_gate_that_never_arrives_is_cut_off_and_told(bench, monkeypatch):
