@@ -110,7 +110,7 @@ class Played:
         truth: what the simulation showed.
         states: of the machine, frame by frame, without repetition.
         asked_s: times of the frames that were classified.
-        last_pulse: the last pulse that the servo got, as a share of its period.
+        last_pulse: the last pulse that the servo got, as a share of its period; None without any.
         is_powered: the servo still got pulses when the run was over.
     """
 
@@ -119,7 +119,7 @@ class Played:
     truth: list[Truth]
     states: list[State]
     asked_s: list[float]
-    last_pulse: float
+    last_pulse: float | None
     is_powered: bool
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -157,6 +157,8 @@ def play(
     config: Config | None = None,
     wire: Callable[[PinFactory], None] = lambda factory: None,
     hands: Callable[[Frame, PinFactory], None] = lambda frame, factory: None,
+    stop_s: float = float("inf"),
+    memory: Path | None = None,
 ) -> Played:
     """Run the sorter over a script; the gate's pins and the ledger are checked before this returns.
 
@@ -168,10 +170,12 @@ def play(
         config: of everything but the source and the voting; its panel is connected.
         wire: called with the pins before the start, so that it may drive what hangs on them.
         hands: called with each frame and the pins.
+        stop_s: when the program is asked to end.
+        memory: where an emergency stop is remembered; None: in `folder`.
     """
     config = config or Config()
     # What is remembered of an emergency stop lies beside it.
-    config = config.model_copy(update={"ledger": LedgerConfig(path=str(folder / "ledger.db"))})
+    config = config.model_copy(update={"ledger": LedgerConfig(path=str((memory or folder) / "ledger.db"))})
     with ExitStack() as stack:
         factory, gate, ledger = stack.enter_context(opened(config, folder))
         simulation = Simulation(seed=seed, items=0, fps=FPS, open_to=lambda: gate.open_to, script=list(acts))
@@ -188,7 +192,7 @@ def play(
         parts = Parts(source, LocalContrastDetector(config.presence), classifier, gate, None, ledger, panel)
         boot = {"model": {"name": "stub"}, "source": "script"}
         watchers = [notes, _Watch(watch), _Watch(lambda frame: hands(frame, factory))]
-        Runtime(parts, rules(config), boot, watchers).run(lambda: False)
+        Runtime(parts, rules(config), boot, watchers).run(lambda: source.clock.now_s() >= stop_s)
         pin = factory.pin(config.gate.servo_pin)
         pulses = [change.state for change in pin.states if change.state > 0]
         played = Played(
@@ -197,7 +201,7 @@ def play(
             truth=simulation.truth(),
             states=notes.states,
             asked_s=classifier.asked_s,
-            last_pulse=pulses[-1],
+            last_pulse=pulses[-1] if pulses else None,
             is_powered=pin.state > 0 or pin.frequency is not None,
         )
     with LedgerReader(folder / "ledger.db") as reader:

@@ -1,11 +1,15 @@
 """Emergency stop, lid, buttons and full bins while the sorter is at work, on simulated pins and simulated time."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from edge.clock import ReplayClock
 from edge.config import Config
+from edge.errors import ActuatorError, JamError
+from edge.gates.servo_flap import ServoFlap
 from edge.machine import State
 from edge.pins import PinFactory
 from edge.records import Frame
@@ -51,8 +55,8 @@ class Script:
         return {is_powered for t_s, is_powered in self.powered if from_s <= t_s <= until_s}
 
 
-def run(tmp_path: Any, script: Script, *items: Any) -> Any:
-    return play(list(items), tmp_path, config=CONFIG, wire=script.wire, hands=script)
+def run(tmp_path: Any, script: Script, *items: Any, stop_s: float = math.inf) -> Any:
+    return play(list(items), tmp_path, config=CONFIG, wire=script.wire, hands=script, stop_s=stop_s)
 
 
 def pressed(t_s: float, bcm: int = RESUME) -> list[tuple[float, int, bool]]:
@@ -135,3 +139,51 @@ def test_the_lamp_is_green_while_sorting_and_red_under_the_emergency_stop(tmp_pa
 
     run(tmp_path, Watching((OPENING_S, ESTOP, True)), CAN)
     assert lit == {"sorting": {(True, False)}, "stopped": {(False, True)}}
+
+
+def test_an_emergency_stop_that_was_not_reset_holds_over_a_restart_until_it_is(tmp_path):
+    run(tmp_path, Script((OPENING_S, ESTOP, True), (4.0, ESTOP, False)), CAN)
+    script = Script(*pressed(3.0))
+    second = play([CAN], tmp_path / "second", config=CONFIG, wire=script.wire, hands=script, memory=tmp_path)
+    assert script.was_powered(0.0, 2.95) == {False}
+    assert second.types[:2] == ["boot", "pause"]
+    assert second.of("recovered")[0]["reason"] == "e_stop"
+    script = Script()
+    third = play([CAN], tmp_path / "third", config=CONFIG, wire=script.wire, hands=script, memory=tmp_path)
+    assert third.types == ["boot", "item"]
+
+
+def test_the_emergency_stop_holds_while_the_program_ends(tmp_path, monkeypatch):
+    """Asked to end while the flap opens, it drives home without looking at pictures, but at the stop all the same."""
+    script = Script()
+    pins: list[PinFactory] = []
+    wait_until = ReplayClock.wait_until
+
+    def wait_and_press(clock: ReplayClock, t_s: float) -> None:
+        wait_until(clock, t_s)
+        if t_s > OPENING_S + 0.1:
+            pins[0].pin(ESTOP).drive_high()
+
+    def wire(factory: PinFactory) -> None:
+        script.wire(factory)
+        pins.append(factory)
+        monkeypatch.setattr(ReplayClock, "wait_until", wait_and_press)
+
+    played = play([CAN], tmp_path, config=CONFIG, wire=wire, hands=script, stop_s=OPENING_S)
+    assert [record["reason"] for record in played.of("pause")] == ["stopped", "e_stop"]
+    assert not played.is_powered
+    assert played.last_pulse != pytest.approx(home_pulse(), abs=1e-3), "it was stopped on its way"
+
+
+def test_a_gate_that_jams_while_the_program_ends_is_an_error(tmp_path, monkeypatch):
+    def jam(gate: ServoFlap, now_s: float) -> None:
+        if now_s > OPENING_S + 0.1:
+            gate.stop()
+            raise JamError("stuck")
+        return tick(gate, now_s)
+
+    tick = ServoFlap.tick
+    monkeypatch.setattr(ServoFlap, "tick", jam)
+    script = Script()
+    with pytest.raises(ActuatorError, match="jammed on its way home"):
+        play([CAN], tmp_path, config=CONFIG, wire=script.wire, hands=script, stop_s=OPENING_S)
