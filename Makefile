@@ -65,7 +65,7 @@ performance: setup  ## write docs/performance.md anew: how cost grows (ten minut
 test: test-edge test-convert  ## run every test (both environments)
 
 test-edge: setup
-	$(BIN)/pytest -m 'not convert and not rig'
+	$(BIN)/pytest -n 2 -m 'not convert and not rig'
 
 test-convert: setup-convert
 	$(CONVERT_BIN)/pytest tests/convert -m convert

@@ -5,6 +5,7 @@ read again and compared with what was asked for: an edit that would say anything
 """
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +13,11 @@ import yaml
 
 from edge.errors import ConfigError
 
-__all__ = ["HEADER", "KeyPath", "dotted", "edited", "key_path"]
+__all__ = ["HEADER", "UNREADABLE", "KeyPath", "dotted", "edited", "key_path"]
 
 KeyPath = tuple[str, ...]
 """A key's place: the names of the sections above it, then its own."""
-_UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """PyYAML's constructors raise anything for a tag that its value does not fit."""
 HEADER = """\
 # Configuration of the sorter. Only what differs from the defaults stands here: `edge-sorter config default` prints all
@@ -45,22 +46,38 @@ def edited(text: str, changes: Mapping[KeyPath, Any], name: str) -> str:
         changes: plain values (numbers, text, lists, maps, None) by their place. A missing key is added at the end of
             its section, a missing section at the end of the one above it.
         name: of the text, for errors.
-    Raises: ConfigError if a place is inside something that is no section, or the text cannot be edited safely.
+    Raises: ConfigError if a place is inside something that is no section, a number is not finite, or the text cannot be
+        edited safely.
     """
     try:
         wanted = yaml.safe_load(text)
-    except _UNREADABLE as exc:
+    except UNREADABLE as exc:
         raise ConfigError(f"{name} is no valid YAML; mend it before anything is stored in it") from exc
     wanted = {} if wanted is None else wanted
     if not isinstance(wanted, dict):
         raise ConfigError(f"{name} holds no sections; expected `key: value` lines")
     wanted = copy.deepcopy(wanted)
-    for path, value in changes.items():
-        _place(wanted, path, value, name)
-        text = _set(text or HEADER, path, value)
-    if _load(text) != wanted:
+    try:
+        for path, value in changes.items():
+            if _has_endless(value):
+                raise ConfigError(f"{dotted(path)} is {value}; give a finite number")
+            _place(wanted, path, value, name)
+            text = _set(text or HEADER, path, value)
+        is_as_wanted = _load(text) == wanted
+    except RecursionError:
+        is_as_wanted = False
+    if not is_as_wanted:
         raise ConfigError(f"{name} is written in a way that cannot be edited safely; set the values by hand")
     return text
+
+
+def _has_endless(value: Any) -> bool:
+    """True if there is a number in it that is none, or has no end."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        return any(_has_endless(one) for one in value)
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _place(tree: dict[str, Any], path: KeyPath, value: Any, name: str) -> None:
@@ -78,7 +95,7 @@ def _place(tree: dict[str, Any], path: KeyPath, value: Any, name: str) -> None:
 def _load(text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

@@ -184,10 +184,8 @@ def _open_presence(config: Config, file: Path | None, factory: PinFactory, stack
     from edge.presence.local_contrast import LocalContrastDetector
     from edge.presence.tray_picture import load_tray_picture
 
-    # Longer than an item may lie there without being a fault: an old picture cannot block the bin for ever.
-    patience_s = 1.5 * config.rearm.clear_timeout_s
     stored = load_tray_picture(file, config.source)
-    pictures = LocalContrastDetector(config.presence, stored=stored, patience_s=patience_s)
+    pictures = LocalContrastDetector(config.presence, stored=stored)
     if config.presence.beam is None:
         return pictures
     from edge.presence.tray_beam import TrayBeamDetector

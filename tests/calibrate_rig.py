@@ -45,6 +45,9 @@ class TypedLines:
         self._lines = list(lines)
         self._quiet_until_s: float | None = None
 
+    def discard(self) -> None:
+        """The lines stand for what is typed when it is asked for, or for a pipe."""
+
     def poll(self, timeout_s: float) -> str | None:
         if not self._lines:
             raise EOFError

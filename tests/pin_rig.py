@@ -20,8 +20,10 @@ GPIO_VARIABLE = "EDGE_SORTER_RIG_GPIO"
 """Names the folder of a gpio-sim chip, such as /sys/devices/platform/gpio-sim.0/gpiochip0; unset: simulated pins."""
 SPARE_LINE = 53
 """A line beyond the 40-pin header, by which the bench knows that earlier edges have arrived."""
-SAMPLE_S = 0.13
-"""Six periods of a servo's pulses."""
+SAMPLE_S = 0.085
+"""Four periods of a servo's pulses: long enough to see whether there are any."""
+DUTY_S = 0.4
+"""Twenty, of which single ones may be late in a guest with one processor."""
 EDGE_S = 2.0
 """Longest wait for an edge's way through the kernel and lgpio; it passes only when a test fails."""
 
@@ -99,6 +101,7 @@ class GpioSimBench:
         import lgpio
 
         self._folder = folder
+        self._values: dict[int, int] = {}
         self.factory = open_factory("lgpio")
         self._has_arrived = threading.Event()
         self._handle = lgpio.gpiochip_open(int(folder.name.removeprefix("gpiochip")))
@@ -120,13 +123,13 @@ class GpioSimBench:
             raise AssertionError(f"no edge of GPIO{SPARE_LINE} came within {EDGE_S:g} s")
 
     def level(self, bcm: int) -> bool:
-        return (self._line(bcm) / "value").read_text().strip() == "1"
+        return os.pread(self._value(bcm), 1, 0) == b"1"
 
     def is_pulsed(self, bcm: int) -> bool:
-        return len(self._changes(bcm)) > 1
+        return len(self._changes(bcm, SAMPLE_S, enough=2)) > 1
 
     def duty(self, bcm: int) -> float:
-        changes = self._changes(bcm)
+        changes = self._changes(bcm, DUTY_S)
         rises = [t_s for t_s, is_high in changes if is_high]
         widths = [end_s - start_s for (start_s, is_high), (end_s, _) in itertools.pairwise(changes) if is_high]
         periods = [after_s - before_s for before_s, after_s in itertools.pairwise(rises)]
@@ -140,19 +143,26 @@ class GpioSimBench:
         self._callback.cancel()
         lgpio.gpiochip_close(self._handle)
         self.factory.close()
+        while self._values:
+            os.close(self._values.popitem()[1])
 
-    def _changes(self, bcm: int) -> list[tuple[float, bool]]:
-        """When the pin changed in the next `SAMPLE_S`, and to what."""
+    def _changes(self, bcm: int, for_s: float, enough: int = 1_000_000) -> list[tuple[float, bool]]:
+        """When the pin changes in the next time, or until that is seen often enough, and to what."""
         changes: list[tuple[float, bool]] = []
         was_high = self.level(bcm)
-        with (self._line(bcm) / "value").open("rb", buffering=0) as value:
-            end_s = time.perf_counter() + SAMPLE_S
-            while (now_s := time.perf_counter()) < end_s:
-                is_high = os.pread(value.fileno(), 1, 0) == b"1"
-                if is_high is not was_high:
-                    changes.append((now_s, is_high))
-                    was_high = is_high
+        end_s = time.perf_counter() + for_s
+        while (now_s := time.perf_counter()) < end_s and len(changes) < enough:
+            is_high = self.level(bcm)
+            if is_high is not was_high:
+                changes.append((now_s, is_high))
+                was_high = is_high
         return changes
+
+    def _value(self, bcm: int) -> int:
+        """The file of a line's level, kept open: pulses are looked at without a pause."""
+        if bcm not in self._values:
+            self._values[bcm] = os.open(self._line(bcm) / "value", os.O_RDONLY)
+        return self._values[bcm]
 
     def _pull(self, bcm: int, is_high: bool) -> None:
         (self._line(bcm) / "pull").write_text("pull-up" if is_high else "pull-down")

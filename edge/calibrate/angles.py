@@ -5,13 +5,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from edge.calibrate.desk import Desk
-from edge.calibrate.guard import Guard, HeldError
+from edge.calibrate.guard import Guard, HeldError, claimed_pins
 from edge.calibrate.jog import Jog, Point, points_of
 from edge.calibrate.store import ConfigStore, store_and_tell, told
 from edge.config import ServoConfig
 from edge.configedit import KeyPath
 from edge.contact import pin_name
-from edge.drivers import open_pins
 from edge.errors import ConfigError
 
 __all__ = ["calibrate_angles", "set_angle"]
@@ -49,7 +48,7 @@ def calibrate_angles(store: ConfigStore, desk: Desk) -> None:
 
 
 def set_angle(store: ConfigStore, desk: Desk, name: str, angle_deg: float, *, is_agreed: bool) -> None:
-    """Move a point's servo to an angle and store it; a stepper's angle is only stored.
+    """Move a point's servo to an angle and store it; a stepper's angle is only stored. Each is asked for unless agreed.
 
     Raises: as `calibrate_angles`; HeldError if emergency stop or lid forbid it. Nothing was stored then.
     """
@@ -59,7 +58,11 @@ def set_angle(store: ConfigStore, desk: Desk, name: str, angle_deg: float, *, is
         raise ConfigError(f"the gate has no point {name!r}, only {', '.join(points)}; check --bin")
     store.refuse_unwritable()
     store.checked({point.key: angle_deg})
-    if point.servo is not None:
+    if point.servo is None:
+        if not is_agreed and not desk.agrees(f"{name} is turned to by the stepper. Store {angle_deg:g} degrees?"):
+            desk.say("Nothing was stored.")
+            return
+    else:
         with _open_jog(store, desk) as jog:
             if not is_agreed and not desk.agrees(f"{name} goes to {angle_deg:g} degrees. Are all hands away?"):
                 desk.say("Nothing moved, and nothing was stored.")
@@ -75,7 +78,7 @@ def set_angle(store: ConfigStore, desk: Desk, name: str, angle_deg: float, *, is
 @contextmanager
 def _open_jog(store: ConfigStore, desk: Desk) -> Iterator[Jog]:
     with ExitStack() as stack:
-        factory = stack.enter_context(open_pins(store.config))
+        factory = stack.enter_context(claimed_pins(store.config, desk))
         guard = Guard(store.config.panel, factory)
         guard.open(stack)
         jog = Jog(store.config, factory, guard, desk)

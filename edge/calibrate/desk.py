@@ -7,7 +7,9 @@ import os
 import select
 import signal
 import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 from edge.clock import Clock
@@ -17,6 +19,8 @@ __all__ = ["Desk", "Keyboard", "StoppedError"]
 
 POLL_S = 0.02
 """Period at which a wait looks at the emergency stop, the keyboard and a request to stop."""
+BLOCKED_S = 0.2
+"""A question that took longer to be shown was held up by the terminal, as by Ctrl-S."""
 
 
 class StoppedError(Exception):
@@ -52,7 +56,11 @@ class Keyboard:
             ready, _, _ = select.select([handle], [], [], timeout_s)
             if not ready:
                 return None
-            data = os.read(handle, 4096)
+            try:
+                data = os.read(handle, 4096)
+            except OSError:
+                # The terminal is gone, or belongs to another program now.
+                data = b""
             self._is_ended = not data
             self._pending += data
         head, newline, rest = self._pending.partition(b"\n")
@@ -63,12 +71,25 @@ class Keyboard:
         self._pending = rest
         return head.decode("utf-8", "replace").rstrip("\r")
 
+    def discard(self) -> None:
+        """Forget what was typed so far, where a terminal is typed at. A pipe and a file keep their lines."""
+        try:
+            handle = self._stream.fileno()
+        except OSError:
+            return
+        if os.isatty(handle):
+            self._pending = b""
+            # A process in the background may not.
+            with suppress(termios.error):
+                termios.tcflush(handle, termios.TCIFLUSH)
+
 
 class Desk:
     """Asks and tells. Every wait ends early, with a StoppedError, when a stop is asked for.
 
     Args:
         is_quiet: standard output is for a program; sentences go to standard error.
+        scripted: what a script says in place of typing, for the error at the input's end.
     """
 
     def __init__(
@@ -78,11 +99,13 @@ class Desk:
         *,
         stop_signal: Callable[[], int | None] = lambda: None,
         is_quiet: bool = False,
+        scripted: str = "--yes",
     ) -> None:
         self.clock = clock
         self._keyboard = keyboard
         self._stop_signal = stop_signal
         self._is_quiet = is_quiet
+        self._scripted = scripted
 
     def say(self, text: str = "", *, end: str = "\n") -> None:
         """A line for the operator."""
@@ -93,13 +116,17 @@ class Desk:
         self.say(f"! {text}")
 
     def ask(self, prompt: str, meanwhile: Callable[[float], None] | None = None) -> str:
-        """The line that the operator types, stripped.
+        """The line that the operator types, stripped. What was typed before the question was shown is no answer to it.
 
         Args:
             meanwhile: called with the time, about fifty times a second, as long as nothing is typed.
         Raises: StoppedError; ConfigError if the input is at its end.
         """
+        self._keyboard.discard()
+        asked_s = self.clock.now_s()
         self.say(prompt, end=" ")
+        if self.clock.now_s() - asked_s > BLOCKED_S:
+            self._keyboard.discard()
         while True:
             line = self.typed(POLL_S)
             if line is not None:
@@ -115,7 +142,7 @@ class Desk:
         except EOFError:
             self.say()
             raise ConfigError(
-                "the input has ended where a key was expected; run it in a terminal, or add --yes"
+                f"the input has ended where a key was expected; run it in a terminal, or add {self._scripted}"
             ) from None
 
     def agrees(self, question: str, meanwhile: Callable[[float], None] | None = None) -> bool:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.calibrate.desk import Desk
-from edge.calibrate.guard import Guard
+from edge.calibrate.guard import Guard, claimed_pins
 from edge.calibrate.sensors import WatchedSwitch
 from edge.calibrate.store import ConfigStore, store_and_tell, told
 from edge.config import Config, GateConfig
 from edge.configedit import KeyPath
 from edge.contact import pin_name
-from edge.drivers import make_gate, open_pins
+from edge.drivers import make_gate
 from edge.errors import ActuatorError, ConfigError
 from edge.ports import Gate
 
@@ -31,6 +31,8 @@ SLACK_SHARE, SLACK_S = 0.5, 0.5
 HOLD_SLACK_S = 0.3
 """Added to the slowest item's time in the open gate: the sensor saw its front end."""
 LEAST_HOLD_S = 0.3
+MOST_HOLD_S, MOST_REST_S = 30.0, 60.0
+"""What the configuration allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def proposal(drops: Sequence[Drop], gate: GateConfig) -> dict[KeyPath, float]:
 
     `drop_sensor.timeout_s`: half as much again as the slowest drop took, and half a second. `gate.hold_s`: the longest
     time that an item needed once the way was fully open, and 0.3 s; not for a conveyor, which carries items itself.
+    `gate.rest_s`: of a coil that is on for longer, so that it is on for no larger share of the time than now.
     """
     seen = [drop for drop in drops if drop.drop_s is not None]
     slowest_s = max((drop.drop_s for drop in seen if drop.drop_s is not None), default=None)
@@ -76,9 +79,26 @@ def proposal(drops: Sequence[Drop], gate: GateConfig) -> dict[KeyPath, float]:
     }
     through_s = [drop.drop_s - drop.open_s for drop in seen if drop.drop_s is not None and drop.open_s is not None]
     if hasattr(gate, "hold_s") and through_s:
-        most_s = getattr(gate, "max_on_s", 30.0)
-        found["gate", "hold_s"] = min(max(_tenths(max(through_s) + HOLD_SLACK_S), LEAST_HOLD_S), most_s)
+        found["gate", "hold_s"] = min(max(_tenths(max(through_s) + HOLD_SLACK_S), LEAST_HOLD_S), _most_hold_s(gate))
+        rest_s = _rest_s(gate, found["gate", "hold_s"])
+        if rest_s is not None:
+            found["gate", "rest_s"] = rest_s
     return found
+
+
+def _most_hold_s(gate: GateConfig) -> float:
+    """As long as a coil may be on, also with the longest rest that keeps its duty cycle; in tenths of a second."""
+    if gate.kind != "solenoid":
+        return MOST_HOLD_S
+    rested_s = math.inf if gate.rest_s == 0 else gate.hold_s * MOST_REST_S / gate.rest_s
+    return math.floor(round(min(gate.longest_hold_s, rested_s, MOST_HOLD_S) * 10, 6)) / 10
+
+
+def _rest_s(gate: GateConfig, hold_s: float) -> float | None:
+    """The pause of a coil that keeps its duty cycle although it is on for longer; None where the present one does."""
+    if gate.kind != "solenoid" or hold_s <= gate.hold_s or gate.rest_s == 0:
+        return None
+    return _tenths(gate.rest_s * hold_s / gate.hold_s)
 
 
 def _tenths(duration_s: float) -> float:
@@ -115,7 +135,7 @@ def measure_drops(store: ConfigStore, desk: Desk, plan: DropPlan) -> bool:
 
 def _drops(config: Config, desk: Desk, plan: DropPlan, target: str) -> list[Drop]:
     with ExitStack() as stack:
-        factory = stack.enter_context(open_pins(config))
+        factory = stack.enter_context(claimed_pins(config, desk))
         guard = Guard(config.panel, factory)
         guard.open(stack)
         gate = make_gate(_patient(config.gate), factory)
@@ -138,7 +158,10 @@ def _drops(config: Config, desk: Desk, plan: DropPlan, target: str) -> list[Drop
 def _patient(gate: GateConfig) -> GateConfig:
     if not hasattr(gate, "hold_s"):
         return gate
-    return gate.model_copy(update={"hold_s": min(max(gate.hold_s, HOLD_S), getattr(gate, "max_on_s", math.inf))})
+    hold_s = max(gate.hold_s, min(HOLD_S, _most_hold_s(gate)))
+    rest_s = _rest_s(gate, hold_s)
+    # A coil cools as long as its duty cycle wants it to, also while it is measured.
+    return gate.model_copy(update={"hold_s": hold_s} if rest_s is None else {"hold_s": hold_s, "rest_s": rest_s})
 
 
 def _is_laid(desk: Desk, plan: DropPlan, number: int, target: str) -> bool:

@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from edge.config import PanelConfig
+from edge.board.processes import programs
+from edge.board.sysfiles import ROOT
+from edge.calibrate.desk import Desk
+from edge.config import Config, PanelConfig
 from edge.contact import Contact
+from edge.drivers import open_pins
 from edge.errors import ActuatorError
 from edge.ledger_format import sidecar
 from edge.pins import PinFactory
 
-__all__ = ["Guard", "HeldError", "no_sorter_at_work"]
+__all__ = ["Guard", "HeldError", "claimed_pins", "no_sorter_at_work", "tell_of_strangers"]
 
 _REASONS = {
-    "estop": ("emergency stop", "the emergency stop is pressed"),
-    "lid": ("lid contact", "the lid is open"),
+    "estop": ("emergency stop", "the emergency stop is pressed", "release it"),
+    "lid": ("lid contact", "the lid is open", "close it"),
 }
 
 
@@ -32,11 +36,15 @@ class Guard:
 
     def __init__(self, panel: PanelConfig, factory: PinFactory) -> None:
         switches = {"estop": panel.estop, "lid": panel.lid}
-        self._contacts = [
-            (_REASONS[key][1], Contact(switch, factory, _REASONS[key][0], f"panel.{key}"))
-            for key, switch in switches.items()
-            if switch is not None
-        ]
+        self._contacts: list[tuple[str, Contact]] = []
+        for key, switch in switches.items():
+            if switch is not None:
+                name, reason, remedy = _REASONS[key]
+                sentence = (
+                    f"{reason}: nothing moves, and no motor has power; {remedy}, or check panel.{key} with calibrate "
+                    "sensors"
+                )
+                self._contacts.append((sentence, Contact(switch, factory, name, f"panel.{key}")))
 
     def open(self, stack: ExitStack) -> None:
         """Claim the pins; `stack` gives them back. Raises: ActuatorError."""
@@ -46,9 +54,32 @@ class Guard:
 
     def check(self) -> None:
         """Raises: HeldError while one of them is actuated; ActuatorError if a pin does not answer."""
-        for reason, contact in self._contacts:
+        for sentence, contact in self._contacts:
             if contact.is_actuated():
-                raise HeldError(f"{reason}: nothing moves, and no motor has power")
+                raise HeldError(sentence)
+
+
+@contextmanager
+def claimed_pins(config: Config, desk: Desk) -> Iterator[PinFactory]:
+    """The configuration's pin factory; the operator is told if the pins are simulated. Raises: ActuatorError."""
+    if config.pins.factory == "mock":
+        desk.say("Simulated pins (pins.factory is mock): nothing moves, and no sensor is real.")
+    with open_pins(config) as factory:
+        yield factory
+
+
+def tell_of_strangers(config: Config, desk: Desk, root: Path = ROOT) -> None:
+    """Warn of a sorter that `no_sorter_at_work` may miss: that of another user, or one with another ledger."""
+    if config.pins.factory == "mock":
+        return
+    for program in programs(root):
+        if program.command == "run":
+            desk.warn(f"{program} is at work: if it uses these pins or this camera, stop it first")
+    if config.ledger.path is None:
+        desk.warn(
+            "ledger.path is not set, so that a sorter of another user is not kept from starting meanwhile; name the "
+            "ledger in the configuration"
+        )
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """Moves a gate's servos by hand: one at a time, by the gates' own ramps, and without power as soon as nobody jogs."""
 
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from edge.calibrate.desk import POLL_S, Desk
-from edge.calibrate.guard import Guard
+from edge.calibrate.guard import Guard, HeldError
 from edge.config import Config, GateConfig, ServoConfig
 from edge.configedit import KeyPath
 from edge.contact import pin_name
@@ -19,6 +20,9 @@ __all__ = ["IDLE_S", "Jog", "Point", "points_of"]
 
 IDLE_S = 3.0
 """A servo that was moved holds for so long, so that one can see it; then its power is taken off."""
+HELD_UP_S = 0.5
+"""A program that was not at work for so long, as before a terminal that takes no more output, may hold no servo."""
+WATCH_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ def _door(servo: ServoConfig, closed_deg: float, open_deg: float) -> list[Point]
 class Jog:
     """At most one servo has power. Whatever is raised while one moves, all of them are without power then.
 
+    A thread watches over it: should the program be held up for `HELD_UP_S` while a servo has power, it is cut off.
+
     Hazards: the first motion jumps, because nobody knows where the arm stands. What else the gate has (a belt, a
     stepper) is switched off, and stays off.
     """
@@ -105,6 +111,10 @@ class Jog:
         self._powered: str | None = None
         self._off_s = 0.0
         self._moved: set[str] = set()
+        # No servo is commanded while the thread cuts one off.
+        self._lock = threading.RLock()
+        self._attended_s = 0.0
+        self._held_up: ActuatorError | None = None
 
     def open(self, stack: ExitStack) -> None:
         """Claim all pins of the gate, which takes the power off; nothing moves. Raises: ActuatorError."""
@@ -113,6 +123,11 @@ class Jog:
         for axis in self._axes.values():
             axis.claim(stack)
         stack.callback(self.cut)
+        ended = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(ended,), name="jog", daemon=True)
+        watch.start()
+        stack.callback(watch.join)
+        stack.callback(ended.set)
 
     def is_unknown(self, servo_key: str) -> bool:
         """True until a servo was moved once: its first motion jumps."""
@@ -125,6 +140,7 @@ class Jog:
         """
         axis = self._axes[servo_key]
         try:
+            self._attend()
             self._guard.check()
             if self._powered not in (None, servo_key):
                 self.release()
@@ -138,7 +154,11 @@ class Jog:
         self._off_s = self._desk.clock.now_s() + IDLE_S
 
     def idle(self, now_s: float) -> None:
-        """Call it often while nothing moves. Raises: HeldError once if emergency stop or lid cut a servo off."""
+        """Call it often while nothing moves.
+
+        Raises: HeldError once if emergency stop or lid cut a servo off, or this was not called for too long.
+        """
+        self._attend()
         if self._powered is None:
             return
         try:
@@ -157,21 +177,53 @@ class Jog:
 
     def cut(self) -> None:
         """Take the power off at once."""
-        powered, self._powered = self._powered, None
-        if powered is not None:
-            self._axes[powered].cut()
+        with self._lock:
+            powered, self._powered = self._powered, None
+            if powered is not None:
+                self._axes[powered].cut()
+
+    def look_after(self) -> None:
+        """Cut the servo off if the program is held up; the thread does this all the time."""
+        with self._lock:
+            if self._powered is None or self._desk.clock.now_s() - self._attended_s < HELD_UP_S:
+                return
+            self._held_up = HeldError(
+                f"the program was held up for {HELD_UP_S:g} s, and the servo's power was taken off; it has to be seen "
+                "what the servo does, so let the terminal take output (Ctrl-Q) and begin again"
+            )
+            try:
+                self.cut()
+            except ActuatorError as exc:
+                self._held_up = exc
+
+    def _watch(self, ended: threading.Event) -> None:
+        while not ended.wait(WATCH_S):
+            self.look_after()
+
+    def _attend(self) -> None:
+        """The program is at work. Raises: HeldError once if it was not, and the power was taken off."""
+        with self._lock:
+            self._attended_s = self._desk.clock.now_s()
+            held_up, self._held_up = self._held_up, None
+        if held_up is not None:
+            raise held_up
 
     def _run(self, script: Script) -> None:
         clock = self._desk.clock
         try:
-            wait_s = next(script)
+            with self._lock:
+                self._attend()
+                wait_s = next(script)
             while True:
                 end_s = clock.now_s() + wait_s
                 while (now_s := clock.now_s()) < end_s:
+                    self._attend()
                     self._desk.check()
                     self._guard.check()
                     clock.wait_until(min(end_s, now_s + POLL_S))
-                wait_s = script.send(clock.now_s())
+                with self._lock:
+                    self._attend()
+                    wait_s = script.send(clock.now_s())
         except StopIteration:
             return
 

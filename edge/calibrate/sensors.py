@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from edge.calibrate.desk import POLL_S, Desk
+from edge.calibrate.guard import claimed_pins
 from edge.config import BeamFillConfig, Config, SwitchConfig
 from edge.contact import Contact, pin_name
-from edge.drivers import open_pins
 from edge.errors import ConfigError
 from edge.pins import PinFactory
 from edge.sensors.fill import UltrasonicFillSensor
@@ -118,7 +118,7 @@ def watch_sensors(config: Config, desk: Desk, *, duration_s: float | None, as_js
     Raises: ConfigError if there is no sensor; ActuatorError if a pin refuses; StoppedError.
     """
     with ExitStack() as stack:
-        factory = stack.enter_context(open_pins(config))
+        factory = stack.enter_context(claimed_pins(config, desk))
         pins = {key: pin_name(switch.pin) for key, switch in switches_of(config).items()}
         watched: dict[str, WatchedSwitch | _WatchedRanger] = {
             key: WatchedSwitch(key, switch, factory, desk.clock.now_s) for key, switch in switches_of(config).items()

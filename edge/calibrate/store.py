@@ -9,7 +9,7 @@ import yaml
 
 from edge import configfile
 from edge.calibrate.desk import Desk
-from edge.calibrate.files import replace_file
+from edge.calibrate.files import replace_and_keep
 from edge.config import Config
 from edge.configedit import KeyPath, dotted, edited
 from edge.errors import ConfigError
@@ -24,14 +24,19 @@ class ConfigStore:
     on the disk before it takes the name. Nothing is written that `configfile` would refuse to read.
 
     Args:
-        path: the file; None is the system's. It need not exist: then the first value that is stored makes it.
-    Raises: ConfigError if it exists and cannot be read, or is not valid.
+        path: the file, which must exist; None is the system's, which need not.
+        may_begin: a file that is named need not exist either. The first value that is stored makes it.
+    Raises: ConfigError if it cannot be read, or is not valid.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, may_begin: bool = False) -> None:
         # A link stays a link: what it leads to is replaced.
         self._path = (path if path is not None else configfile.SYSTEM_CONFIG).resolve()
         self._bytes = _read(self._path)
+        if self._bytes is None and path is not None and not may_begin:
+            raise ConfigError(
+                f"there is no {self._path}; check --config, or begin a new configuration with calibrate set --new"
+            )
         self._config = Config() if self._bytes is None else configfile.parse_config(self._text, str(self._path))
 
     @property
@@ -76,7 +81,7 @@ class ConfigStore:
         if _read(self._path) != self._bytes:
             raise ConfigError(f"{self._path} was changed by someone else meanwhile; begin again, nothing was written")
         try:
-            kept = replace_file(self._path, data, is_kept=True)
+            kept = replace_and_keep(self._path, data)
         except OSError as exc:
             raise ConfigError(
                 f"cannot write {self._path} ({exc.strerror}); free some space or begin the command with sudo, "

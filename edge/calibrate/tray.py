@@ -1,6 +1,7 @@
 """Looks at the tray through the configured source: light, focus, region of interest, picture of the empty tray."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -11,15 +12,18 @@ import cv2
 import numpy as np
 
 from edge.calibrate.desk import Desk
-from edge.calibrate.files import replace_file
-from edge.calibrate.picture import Region, View, find_region, remarks, view_of
+from edge.calibrate.region import WHOLE, Region, Shares, find_region
 from edge.calibrate.store import ConfigStore, store_and_tell
-from edge.config import Config
+from edge.config import Config, SourceConfig
 from edge.configedit import KeyPath
 from edge.drivers import open_source
 from edge.errors import ConfigError, SourceError
+from edge.paths import write_whole
+from edge.picture_quality import Remark, View, remarks, view_of
+from edge.presence.local_contrast import PATIENCE_S
+from edge.presence.reference import Reference
 from edge.presence.tray_picture import picture_prefix, tray_picture_path
-from edge.records import BgrImage
+from edge.records import BgrImage, Grey
 from edge.thumbnail import thumbnail
 
 __all__ = ["TrayPlan", "calibrate_tray", "parse_region"]
@@ -29,9 +33,7 @@ FRAMES = 20
 WARM_UP_S = 1.5
 """A camera's automatic exposure settles meanwhile."""
 READ_S = 0.1
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 LIVE = ("v4l2", "picamera2")
-Shares = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class TrayPlan:
         roi_xywh: this region, as shares of the turned picture; None: it is found, unless `is_roi_kept`.
         is_roi_kept: only the picture of the empty tray is taken.
         is_agreed: ask nothing: each phase comes by itself, after `wait_s`.
-        source: in place of the configured one; `covered_source`: for the picture with the sheet.
+        source: in place of the configured one, whose own picture of the tray is left as it is; `covered_source`: for
+            the picture with the sheet.
     """
 
     roi_xywh: Shares | None = None
@@ -59,8 +62,11 @@ def parse_region(text: str) -> Shares:
     parts = text.replace(" ", "").split(",")
     try:
         x, y, width, height = (float(part) for part in parts)
+        is_finite = math.isfinite(x + y + width + height)
     except ValueError:
-        raise ConfigError(f"{text!r} is no region; give x,y,width,height as shares, such as 0.1,0.2,0.6,0.7") from None
+        is_finite = False
+    if not is_finite:
+        raise ConfigError(f"{text!r} is no region; give x,y,width,height as shares, such as 0.1,0.2,0.6,0.7")
     return x, y, width, height
 
 
@@ -125,41 +131,55 @@ def _found_region(empty: View, whole: Config, store: ConfigStore, desk: Desk, pl
 
 def _take_picture(store: ConfigStore, desk: Desk, plan: TrayPlan) -> Path:
     """Take and store the picture of the empty tray, as the sorter will see it."""
-    camera = store.config.source.camera
-    config = _with_source(store.config, plan.source, camera.roi_xywh)
+    config = _with_source(store.config, plan.source, store.config.source.camera.roi_xywh)
+    if plan.roi_xywh is None and not plan.is_roi_kept and plan.covered_source is None:
+        _phase(desk, plan, "Take the sheet away; nothing on the tray, hands out of the picture.")
     while True:
-        if plan.roi_xywh is None and not plan.is_roi_kept and plan.covered_source is None:
-            _phase(desk, plan, "Take the sheet away; nothing on the tray, hands out of the picture.")
         thumbs: list[BgrImage] = []
         view = view_of(_noting(_images(config, desk), thumbs))
-        moved = [remark for remark in remarks(view) if remark.startswith("something moved")]
-        if not moved:
+        moved = next((remark for remark in remarks(view) if remark.subject == "motion"), None)
+        if moved is None:
             break
         if plan.is_agreed:
-            raise SourceError(f"no picture of the empty tray was stored: {moved[0]}")
-        desk.warn(moved[0])
+            raise SourceError(f"no picture of the empty tray was stored: {moved}")
+        desk.warn(str(moved))
+        desk.ask("Nothing on the tray, hands out of the picture. Enter takes it again; Ctrl-C ends.")
     mean = np.mean(thumbs, axis=0).round().astype(np.uint8)
-    return _store_picture(store, mean, desk)
+    return _store_picture(
+        store.path, config.source, mean, desk, is_other=config.source.spec != store.config.source.spec
+    )
 
 
-def _store_picture(store: ConfigStore, picture: np.ndarray[Any, Any], desk: Desk) -> Path:
-    path = tray_picture_path(store.path, store.config.source)
+def _store_picture(file: Path, source: SourceConfig, picture: Grey, desk: Desk, *, is_other: bool) -> Path:
+    path = tray_picture_path(file, source)
     is_encoded, data = cv2.imencode(".png", picture)
     if not is_encoded:
         raise SourceError("OpenCV cannot write a PNG here; reinstall it")
     try:
-        replace_file(path, data.tobytes())
+        write_whole(path, data.tobytes())
     except OSError as exc:
         raise ConfigError(
             f"cannot write {path} ({exc.strerror}); free some space, or begin the command with sudo"
         ) from exc
+    if is_other:
+        desk.say(f"The picture of the empty tray is {path}; it serves a run with --source {source.spec} only.")
+    else:
+        _forget_other_views(file, path)
+        desk.say(f"The picture of the empty tray is {path}; the sorter compares the tray with it at its start.")
+    if not Reference.of(picture.astype(np.float32)).can_tell_view:
+        desk.warn(
+            "this tray shows too few lines to be recognised: a camera that is turned later, or another tray, is only "
+            f"found out after {PATIENCE_S:g} s; some marks at the rim help (tape, screws, print)"
+        )
+    return path
+
+
+def _forget_other_views(file: Path, path: Path) -> None:
+    """Take away the pictures of what the camera no longer looks at."""
     for other in path.parent.glob("*.png"):
-        # Pictures of what the camera no longer looks at.
-        if other != path and other.name.startswith(picture_prefix(store.path)):
+        if other != path and other.name.startswith(picture_prefix(file)):
             with suppress(OSError):
                 other.unlink()
-    desk.say(f"The picture of the empty tray is {path}; the sorter compares the tray with it at its start.")
-    return path
 
 
 def _with_source(config: Config, spec: str | None, roi: Shares | None) -> Config:
@@ -208,7 +228,7 @@ def _images(config: Config, desk: Desk) -> Iterator[BgrImage]:
             taken += 1
 
 
-def _tell(view: View, found: list[str], desk: Desk) -> None:
+def _tell(view: View, found: list[Remark], desk: Desk) -> None:
     sharp = "not known, too little detail" if view.sharpness is None else f"{view.sharpness:.2f}"
     desk.say(
         f"{view.frames} pictures of {view.mean.shape[1]} x {view.mean.shape[0]} pixels: brightness "
@@ -216,7 +236,7 @@ def _tell(view: View, found: list[str], desk: Desk) -> None:
         f"{view.flicker_share:.1%}, sharpness {sharp}."
     )
     for remark in found:
-        desk.warn(remark)
+        desk.warn(str(remark))
 
 
 def _tell_region(region: Region, desk: Desk) -> None:
@@ -235,10 +255,10 @@ def _shares(roi: Shares) -> str:
     return ",".join(f"{share:g}" for share in roi)
 
 
-def _record(view: View, found: list[str], roi: Shares | None, picture: Path) -> dict[str, Any]:
+def _record(view: View, found: list[Remark], roi: Shares | None, picture: Path) -> dict[str, Any]:
     figures = {
         key: round(value, 4) if isinstance(value, float) else value
         for key, value in asdict(view).items()
         if key != "mean"
     }
-    return {**figures, "remarks": found, "roi_xywh": roi, "picture": str(picture)}
+    return {**figures, "remarks": [str(remark) for remark in found], "roi_xywh": roi, "picture": str(picture)}

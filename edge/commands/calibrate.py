@@ -26,7 +26,7 @@ def guide(context: typer.Context, config: ConfigOption = None) -> None:
     """Find angles, times and the tray at the bin, and store them. Without a step: guided, in the terminal."""
     context.obj = config
     if context.invoked_subcommand is None:
-        with _desk() as desk:
+        with _desk(scripted="a step and its options, see --help") as desk:
             _guide(_store(context, None), desk)
 
 
@@ -46,7 +46,8 @@ def angles(
     store = _store(context, config)
     if (bin_ is None) is not (angle is None):
         raise ConfigError("--bin and --angle belong together; without both, the angles are jogged by hand")
-    with _desk() as desk, _alone(store):
+    scripted = "--bin, --angle and --yes" if bin_ is None else "--yes"
+    with _desk(scripted=scripted) as desk, _alone(store, desk):
         if bin_ is not None and angle is not None:
             set_angle(store, desk, bin_, angle, is_agreed=is_agreed)
         else:
@@ -66,7 +67,7 @@ def sensors(
     from edge.calibrate.sensors import watch_sensors
 
     store = _store(context, config)
-    with _desk(is_quiet=as_json) as desk, _alone(store):
+    with _desk(is_quiet=as_json, scripted="--for SECONDS") as desk, _alone(store, desk):
         watch_sensors(store.config, desk, duration_s=duration_s, as_json=as_json)
 
 
@@ -100,7 +101,8 @@ def tray(
         as_json=as_json,
     )
     store = _store(context, config)
-    with _desk(is_quiet=as_json) as desk, _alone(store):
+    scripted = "--yes" if roi is not None or is_roi_kept else "--auto"
+    with _desk(is_quiet=as_json, scripted=scripted) as desk, _alone(store, desk):
         calibrate_tray(store, desk, plan)
 
 
@@ -121,7 +123,7 @@ def drop(
 
     store = _store(context, config)
     plan = DropPlan(bin_, repeat, wait_s, is_agreed, is_storing, as_json)
-    with _desk(is_quiet=as_json) as desk, _alone(store):
+    with _desk(is_quiet=as_json) as desk, _alone(store, desk):
         if not measure_drops(store, desk, plan):
             raise typer.Exit(ActuatorError.exit_code)
 
@@ -143,12 +145,13 @@ def set_(
     context: typer.Context,
     pairs: Annotated[list[str], typer.Argument(metavar="KEY VALUE...", help="Such as gate.home_deg 92.5.")],
     config: ConfigOption = None,
+    is_new: Annotated[bool, typer.Option("--new", help="The file need not exist: begin one.")] = False,
 ) -> None:
     """Set keys of the configuration to YAML values. All of it is checked before anything is written."""
     import yaml
 
     from edge.calibrate.store import store_and_tell
-    from edge.configedit import key_path
+    from edge.configedit import UNREADABLE, key_path
 
     if len(pairs) % 2:
         raise ConfigError(f"{pairs[-1]!r} has no value; give pairs of KEY and VALUE")
@@ -156,21 +159,21 @@ def set_(
     for key, text in zip(pairs[::2], pairs[1::2], strict=True):
         try:
             changes[key_path(key)] = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except UNREADABLE:
             raise ConfigError(f"{text!r} is no YAML value for {key}; put text in quotes") from None
-    store = _store(context, config)
+    store = _store(context, config, may_begin=is_new)
     with _desk() as desk:
         store_and_tell(store, changes, desk)
 
 
-def _store(context: typer.Context, config: Path | None) -> Any:
+def _store(context: typer.Context, config: Path | None, *, may_begin: bool = False) -> Any:
     from edge.calibrate.store import ConfigStore
 
-    return ConfigStore(config if config is not None else context.obj)
+    return ConfigStore(config if config is not None else context.obj, may_begin=may_begin)
 
 
 @contextmanager
-def _desk(*, is_quiet: bool = False) -> Iterator[Any]:
+def _desk(*, is_quiet: bool = False, scripted: str = "--yes") -> Iterator[Any]:
     """A desk at this terminal; a signal ends the command with 128 and its number, every motor without power."""
     from edge.calibrate.desk import Desk, Keyboard, StoppedError
     from edge.clock import MonotonicClock
@@ -179,7 +182,7 @@ def _desk(*, is_quiet: bool = False) -> Iterator[Any]:
 
     log_to_stderr()
     with stop_signals() as stop_signal:
-        desk = Desk(MonotonicClock(), Keyboard(), stop_signal=stop_signal, is_quiet=is_quiet)
+        desk = Desk(MonotonicClock(), Keyboard(), stop_signal=stop_signal, is_quiet=is_quiet, scripted=scripted)
         try:
             yield desk
         except StoppedError as exc:
@@ -189,10 +192,11 @@ def _desk(*, is_quiet: bool = False) -> Iterator[Any]:
 
 
 @contextmanager
-def _alone(store: Any) -> Iterator[None]:
-    from edge.calibrate.guard import no_sorter_at_work
+def _alone(store: Any, desk: Any) -> Iterator[None]:
+    from edge.calibrate.guard import no_sorter_at_work, tell_of_strangers
     from edge.paths import ledger_path
 
+    tell_of_strangers(store.config, desk)
     with no_sorter_at_work(ledger_path(store.config)):
         yield
 
@@ -213,7 +217,7 @@ def _guide(store: Any, desk: Any) -> None:
         "tray": ("light, region of interest, empty tray", lambda: calibrate_tray(store, desk, TrayPlan())),
         "drop": ("measure the drop time", lambda: measure_drops(store, desk, DropPlan())),
     }
-    with _alone(store):
+    with _alone(store, desk):
         while True:
             desk.say()
             for line in calibrated_lines(store):

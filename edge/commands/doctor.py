@@ -29,6 +29,10 @@ _VERDICTS = {
     "warning": "The sorter runs here; mind the warnings.",
     "ok": "The sorter runs here.",
 }
+_SIMULATED = (
+    "The sorter runs here, but only simulated: it uses no camera and no pin. For a real machine name its configuration "
+    "with --config."
+)
 _LEVEL_COLUMNS = 8
 _NAME_COLUMNS = 16
 
@@ -119,7 +123,10 @@ def _print_summary(console: Console, findings: list[Finding]) -> None:
     parts.append(f"{counts['ok']} ok")
     worst: Level = next((level for level in ("blocker", "warning") if counts[level]), "ok")
     console.print()
-    console.print(Text(f"{', '.join(parts)}. {_VERDICTS[worst]}", style=_STYLES[worst]))
+    notes = {finding.check for finding in findings if finding.level == "note"}
+    is_simulated = worst != "blocker" and notes >= {"camera.source", "gpio.pins"}
+    verdict = _SIMULATED if is_simulated else _VERDICTS[worst]
+    console.print(Text(f"{', '.join(parts)}. {verdict}", style=_STYLES[worst]))
 
 
 def _plural(level: str, count: int) -> str:

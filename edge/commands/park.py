@@ -4,14 +4,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from edge.calibrate.guard import no_sorter_at_work
 from edge.clock import Clock, MonotonicClock
 from edge.commands.common import load
 from edge.config import Config
 from edge.drivers import make_gate, make_panel, open_pins, put_in_order
 from edge.ending import stop_signals
+from edge.errors import ActuatorError
 from edge.homing import bring_home
 from edge.machine_io import PauseAsked
 from edge.panel import Panel
+from edge.paths import ledger_path
 from edge.ports import Gate
 
 __all__ = ["park", "park_gate"]
@@ -30,12 +33,20 @@ def park(config: Path | None, *, cut: bool) -> str:
     settings = load(config)
     with ExitStack() as stack:
         asked_signal = stack.enter_context(stop_signals())
+        is_alone = True
+        try:
+            stack.enter_context(no_sorter_at_work(ledger_path(settings)))
+        except ActuatorError:
+            # A sorter holds its pins, and the claim below fails; a calibration may hold none, with hands in the gate.
+            is_alone = False
         factory = stack.enter_context(open_pins(settings))
         gate = make_gate(settings.gate, factory)
         stack.callback(gate.close)
         gate.open()
         if cut:
             return "the gate is without power"
+        if not is_alone:
+            return "the gate is without power, not home (another program is at work with this ledger)"
         panel = make_panel(settings, factory, only_stops=True)
         if panel is not None:
             stack.callback(panel.close)

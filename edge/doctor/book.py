@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.board.processes import Program
 from edge.doctor.findings import Finding, blocker, note, ok, refused
 from edge.doctor.machine import Machine
 from edge.doctor.storage import existing_folder
@@ -18,10 +19,10 @@ SMALL_BYTES = 8 * 10**6
 _OWNER_REMEDY = "run doctor as the sorter's user, or give that user its file and folder with chown"
 
 
-def check_ledger(machine: Machine, path: Path, sorter: int | None) -> Iterator[Finding]:
+def check_ledger(machine: Machine, path: Path, sorter: Program | None) -> Iterator[Finding]:
     """Args: sorter: process that writes it now."""
     if sorter is not None:
-        yield ok("ledger.writer", f"{path} is in use by the running sorter (process {sorter})")
+        yield ok("ledger.writer", f"{path} is in use by {sorter}")
     if not path.exists():
         yield _missing(machine, path)
         return

@@ -3,17 +3,20 @@
 import errno
 import threading
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.board.processes import Program
 from edge.board.sysfiles import text
 from edge.config import Config
 from edge.doctor.bounded import LeftBehindError
 from edge.doctor.findings import Finding, blocker, note, ok, refused, warning
 from edge.doctor.machine import Machine
 from edge.doctor.overheard import overheard
-from edge.doctor.picture import judge, look_at_picture
+from edge.doctor.picture import judge
 from edge.errors import SorterError
+from edge.picture_quality import view_of
 from edge.ports import Source
 from edge.records import BgrImage, Frame
 
@@ -24,9 +27,11 @@ WATCH_S = 3.0
 CAMERA_LIMIT_S = 45.0
 """A driver that hangs takes `edge.sources.live` up to 25 s to give up, 3 s are watched, and 2 s are for the closing."""
 RATE_SHARE = 0.8
+LOOKED_AT = 10
+"""So many of the last pictures tell of light and focus, when the automatic exposure has settled."""
 
 
-def check_camera(machine: Machine, config: Config, sorter: int | None) -> Iterator[Finding]:
+def check_camera(machine: Machine, config: Config, sorter: Program | None) -> Iterator[Finding]:
     """Args: sorter: process that uses the camera now."""
     kind, _, argument = config.source.spec.partition(":")
     if kind == "sim":
@@ -39,9 +44,7 @@ def check_camera(machine: Machine, config: Config, sorter: int | None) -> Iterat
         if found.level == "blocker":
             return
         if sorter is not None:
-            yield ok(
-                "camera.pictures", f"in use by the running sorter (process {sorter}), which stops without pictures"
-            )
+            yield ok("camera.pictures", f"in use by {sorter}, which would be left without pictures")
             return
         yield from _pictures(machine, config)
 
@@ -116,28 +119,29 @@ def _pictures(machine: Machine, config: Config) -> Iterator[Finding]:
 def _watch(source: Source, config: Config) -> Iterator[Finding]:
     until_s = source.clock.now_s() + WATCH_S
     first = last = source.read(until_s)
-    image: BgrImage | None = None
+    images: deque[BgrImage] = deque(maxlen=LOOKED_AT)
     sums: set[int] = set()
     pictures = 0
     frame: Frame | None = first
     while frame is not None:
         # The source writes the next picture over this one.
         last, image = frame, frame.image.copy()
+        images.append(image)
         sums.add(zlib.crc32(image[::16].tobytes()))
         pictures += 1
         frame = source.read(until_s)
-    if first is None or last is None or image is None or last.t_s <= first.t_s:
+    if first is None or last is None or last.t_s <= first.t_s:
         yield blocker("camera.pictures", f"{pictures} pictures came in {WATCH_S:g} s", "check the cable and the driver")
         return
-    yield _rate(config, (last.index - first.index) / (last.t_s - first.t_s), image)
-    look = look_at_picture(image)
-    if len(sums) == 1 and look.mean_level >= config.presence.dark_level:
+    yield _rate(config, (last.index - first.index) / (last.t_s - first.t_s), images[-1])
+    view = view_of(images)
+    if len(sums) == 1 and view.brightness >= config.presence.dark_level:
         yield warning(
             "camera.frozen",
             f"all {pictures} pictures of {WATCH_S:g} s are the same bit for bit, as of a camera that hangs",
             f"unplug it and plug it in again: the sorter stops after {config.source.frozen_s:g} s of that",
         )
-    yield from judge(look, config.presence.dark_level)
+    yield from judge(view, config.presence.dark_level)
 
 
 def _rate(config: Config, fps: float, image: BgrImage) -> Finding:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.board.processes import Program
 from edge.config import Config
 from edge.configfile import config_file, load_config
 from edge.doctor.book import check_ledger
@@ -14,7 +15,7 @@ from edge.doctor.machine import Machine
 from edge.doctor.model import check_model
 from edge.doctor.pins import check_pins
 from edge.doctor.power import check_power
-from edge.doctor.running import running_sorter
+from edge.doctor.running import other_sorters, running_sorter
 from edge.doctor.storage import check_storage
 from edge.doctor.system import check_system
 from edge.errors import ConfigError
@@ -49,9 +50,14 @@ def examine(machine: Machine, path: Path | None) -> Iterator[Outcome]:
         yield Outcome(tuple(note(f"{subject}.check", reason) for subject in ("ledger", "camera", "gpio")), False)
         return
     sorter = running_sorter(machine, ledger)
-    yield look_at(Subject("ledger", lambda: check_ledger(machine, ledger, sorter), LEDGER_LIMIT_S))
+    yield look_at(Subject("ledger", lambda: _ledger(machine, config, ledger, sorter), LEDGER_LIMIT_S))
     yield look_at(Subject("camera", lambda: check_camera(machine, config, sorter), CAMERA_LIMIT_S))
     yield look_at(Subject("gpio", lambda: check_pins(machine, config, sorter)))
+
+
+def _ledger(machine: Machine, config: Config, path: Path, sorter: Program | None) -> Iterator[Finding]:
+    yield from other_sorters(machine, config, sorter)
+    yield from check_ledger(machine, path, sorter)
 
 
 def _configuration(path: Path | None) -> tuple[Config | None, tuple[Finding, ...]]:

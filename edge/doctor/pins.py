@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.board.identity import board_name
+from edge.board.processes import Program
 from edge.config import Config, PinUse
 from edge.doctor.boot import boot_lines, claims, has_console
 from edge.doctor.findings import Finding, blocker, note, ok, refused, warning
@@ -21,7 +22,7 @@ __all__ = ["check_pins"]
 _NO_CHIP_REMEDY = "run it on a Raspberry Pi; to try the sorter without one, set pins.factory: mock, which moves nothing"
 
 
-def check_pins(machine: Machine, config: Config, sorter: int | None) -> Iterator[Finding]:
+def check_pins(machine: Machine, config: Config, sorter: Program | None) -> Iterator[Finding]:
     """Args: sorter: process that holds the pins now."""
     if config.pins.factory == "mock":
         remedy = "set pins.factory: lgpio" if (board_name(machine.root) or "").startswith("Raspberry Pi") else ""
@@ -39,7 +40,7 @@ def check_pins(machine: Machine, config: Config, sorter: int | None) -> Iterator
     yield from _boot(machine, config, uses)
 
 
-def _lgpio(machine: Machine, config: Config, uses: tuple[PinUse, ...], sorter: int | None) -> Iterator[Finding]:
+def _lgpio(machine: Machine, config: Config, uses: tuple[PinUse, ...], sorter: Program | None) -> Iterator[Finding]:
     if not machine.has_module("lgpio"):
         yield blocker(
             "gpio.library",
@@ -64,7 +65,7 @@ def _lgpio(machine: Machine, config: Config, uses: tuple[PinUse, ...], sorter: i
     yield from _lines(machine, folder / chip.name, uses, sorter)
 
 
-def _lines(machine: Machine, device: Path, uses: tuple[PinUse, ...], sorter: int | None) -> Iterator[Finding]:
+def _lines(machine: Machine, device: Path, uses: tuple[PinUse, ...], sorter: Program | None) -> Iterator[Finding]:
     held = 0
     for use in uses:
         try:
@@ -85,7 +86,7 @@ def _lines(machine: Machine, device: Path, uses: tuple[PinUse, ...], sorter: int
                 "end the program that holds it, or take the line that gives it away out of config.txt and reboot",
             )
     if sorter is not None:
-        yield ok("gpio.lines", f"the pins are in use by the running sorter (process {sorter})")
+        yield ok("gpio.lines", f"the pins are in use by {sorter}")
     elif not held:
         yield ok("gpio.lines", f"nobody holds the {len(uses)} pins of the configuration")
 

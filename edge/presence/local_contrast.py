@@ -40,6 +40,9 @@ STILL_LIGHT = 0.03
 """Share by which the light may differ in a still picture, as it flickers."""
 STRANGE_COVER = 0.8
 """A tray that differs from its stored picture in more than this share is another tray, or seen from elsewhere."""
+PATIENCE_S = 20.0
+"""A stored picture that the tray never looked like is left aside so long after the first lit frame. An item that lay
+there when the power came back is sorted by then, and a minute after that the sorter must sort, whatever was stored."""
 
 
 class _Still(NamedTuple):
@@ -59,20 +62,22 @@ class LocalContrastDetector:
     the same: should the tray look like the former reference again, then that one was right after all and returns.
 
     With a stored picture of the empty tray, what lies there at the start is seen as an item. The picture serves at the
-    start alone, and only if it shows the same view. Should the tray differ from it for `patience_s` without a motion,
-    then it is the tray that changed (a stain, a scratch), and what lies still becomes the reference, as without a
-    picture, until the tray looks like the picture again: an old picture must not keep a sorter from sorting.
+    start alone, until the tray looked like it once, and only if it shows the same view. A tray that never did within
+    `patience_s` of the first lit frame has changed (a stain, a scratch, a camera that was turned): the picture is left
+    aside for good, and everything begins as without one. An old picture must not keep a sorter from sorting, so nothing
+    that happens meanwhile, such as the items of a bin in use, makes that longer.
 
     Args:
         stored: `thumbnail` of the empty tray; None for none.
         patience_s: see above, in seconds of the frames.
     """
 
-    def __init__(self, config: PresenceConfig, *, stored: Grey | None = None, patience_s: float = 45.0) -> None:
+    def __init__(self, config: PresenceConfig, *, stored: Grey | None = None, patience_s: float = PATIENCE_S) -> None:
         self._config = config
         self._stored = None if stored is None else Reference.of(stored.astype(np.float32))
         self._patience_s = patience_s
-        self._doubted_since_s: float | None = None
+        self._is_doubted = False
+        self._picture_end_s: float | None = None
         self._reference: Reference | None = None
         self._is_provisional = True
         self._quiet_frames = 0
@@ -119,13 +124,16 @@ class LocalContrastDetector:
             self._previous = None
             self._quiet_frames = 0
             return Presence(t_s, False, False, False, False, 0.0, 0.0)
+        if self._picture_end_s is None:
+            self._picture_end_s = t_s + self._patience_s
+        is_late = t_s >= self._picture_end_s
         light = light_of(thumb)
         contrast = thumb - light
         motion, noise = self._motion(light, contrast)
         is_moving = motion > self._config.moving_share
         if is_moving:
             self._averaged_frames = 0
-        cover = self._cover(t_s, thumb, light, contrast, noise, is_moving)
+        cover = self._cover(thumb, light, contrast, noise, is_moving, is_late)
         limit = self._config.empty_cover if self._is_occupied else self._config.occupied_cover
         was_occupied, self._is_occupied = self._is_occupied, cover > limit
         if was_occupied and not self._is_occupied and self._former is None:
@@ -171,19 +179,21 @@ class LocalContrastDetector:
         noise = min(float(np.partition(sample, middle)[middle]) * SIGMA_OF_MAD, self._config.contrast)
         return _share(change > self._bar(noise)), noise
 
-    def _cover(self, t_s: float, thumb: Plane, light: Plane, contrast: Plane, noise: float, is_moving: bool) -> float:
+    def _cover(
+        self, thumb: Plane, light: Plane, contrast: Plane, noise: float, is_moving: bool, is_late: bool
+    ) -> float:
         bar = max(self._config.contrast, NOISE_SIGMAS * noise / math.sqrt(2))
         reference = self._reference
         if reference is None:
-            self._begin_reference(t_s, thumb, light, contrast, bar, is_moving)
+            self._begin_reference(thumb, light, contrast, bar, is_moving, is_late)
             reference = self._reference
             # As long as nothing is stored, what makes the first reference is the empty tray.
-            if reference is None or self._doubted_since_s is None:
+            if reference is None or not self._is_doubted:
                 return 0.0
         changed = reference.changes(light, contrast, bar)
         cover = _share(changed)
-        if self._doubted_since_s is not None:
-            return self._doubt(t_s, cover, thumb, light, contrast, is_moving)
+        if self._is_doubted:
+            return self._doubt(cover, is_late)
         if cover <= self._config.occupied_cover or is_moving or not self._is_provisional:
             return cover
         if self._former is not None:
@@ -197,40 +207,39 @@ class LocalContrastDetector:
         return cover
 
     def _begin_reference(
-        self, t_s: float, thumb: Plane, light: Plane, contrast: Plane, bar: float, is_moving: bool
+        self, thumb: Plane, light: Plane, contrast: Plane, bar: float, is_moving: bool, is_late: bool
     ) -> None:
         self._quiet_frames = 0 if is_moving else self._quiet_frames + 1
         if self._quiet_frames < REFERENCE_FRAMES:
             return
         self._reference = Reference(thumb.copy(), light, contrast)
-        stored = self._stored
+        stored, self._stored = self._stored, None
         if stored is None:
             return
         cover = _share(stored.changes(light, contrast, bar))
         if cover <= self._config.occupied_cover:
             self._is_provisional = False
-        elif cover <= STRANGE_COVER and stored.is_same_view(light, contrast):
-            self._reference, self._doubted_since_s = stored, t_s
+        elif not is_late and cover <= STRANGE_COVER and stored.is_same_view(light, contrast):
+            self._reference, self._is_doubted = stored, True
         else:
             _log.warning(
                 "the tray does not look like its stored picture; what lies there now is taken for the empty tray, "
                 "calibrate tray takes a new picture"
             )
 
-    def _doubt(self, t_s: float, cover: float, thumb: Plane, light: Plane, contrast: Plane, is_moving: bool) -> float:
-        """Compare with the stored picture until the tray was empty once, or for as long as the patience lasts."""
+    def _doubt(self, cover: float, is_late: bool) -> float:
+        """Compare with the stored picture until the tray was empty once, or it is late."""
         if cover <= self._config.empty_cover:
-            self._doubted_since_s, self._is_provisional = None, False
-        elif is_moving or self._doubted_since_s is None:
-            self._doubted_since_s = t_s
-        elif t_s - self._doubted_since_s > self._patience_s:
+            self._is_doubted = self._is_provisional = False
+        elif is_late:
             _log.warning(
-                "the tray has differed from its stored picture for %.0f s; what lies there now is taken for the empty "
-                "tray, calibrate tray takes a new picture",
+                "in %.0f s the tray never looked like its stored picture, which is left aside; what lies there now is "
+                "taken for the empty tray, calibrate tray takes a new picture",
                 self._patience_s,
             )
-            self._doubted_since_s = None
-            self._former, self._reference = self._reference, Reference(thumb.copy(), light, contrast)
+            # Not an item that went: nothing is known of this tray yet.
+            self._is_doubted = self._is_occupied = False
+            self._reference, self._quiet_frames = None, 0
             return 0.0
         return cover
 

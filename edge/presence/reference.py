@@ -61,11 +61,19 @@ class Reference:
 
     def is_same_view(self, light: Plane, contrast: Plane) -> bool:
         """True if the lines of the reference stand where they stood; also if it has too few to tell."""
-        levels = self._contrast * light
-        lines = np.abs(levels) > LINE_LEVELS
+        levels, lines = self._lines(light)
         count = int(np.count_nonzero(lines))
         same = int(np.count_nonzero(contrast[lines] / levels[lines] > 0.5))
         return count < FEWEST_LINES or same >= SAME_LINES * count
+
+    @property
+    def can_tell_view(self) -> bool:
+        """True if it has lines enough for `is_same_view` to tell, in the light that it was taken in."""
+        return int(np.count_nonzero(self._lines(light_of(self.thumb))[1])) >= FEWEST_LINES
+
+    def _lines(self, light: Plane) -> tuple[Plane, npt.NDArray[np.bool_]]:
+        levels = self._contrast * light
+        return levels, np.abs(levels) > LINE_LEVELS
 
     @classmethod
     def of(cls, thumb: Plane) -> "Reference":

@@ -3,10 +3,11 @@
 Resistors and supplies are those of usual circuits for 3.3 V logic; nothing here knows the part that is really built in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge.config import Config, PinUse
+from edge.wiring.starting import why_misplaced
 
 __all__ = ["FarEnd", "Rail", "far_end"]
 
@@ -31,7 +32,14 @@ class FarEnd:
 
 
 def far_end(use: PinUse, config: Config) -> FarEnd:
-    """What a wire of this configuration goes to."""
+    """What a wire of this configuration goes to: nothing, where the pin would switch on what hangs there."""
+    end = _by_signal(use, config)
+    if why_misplaced(use) is None:
+        return end
+    return replace(end, connect="nothing: the board itself switches this pin on while it starts; take another")
+
+
+def _by_signal(use: PinUse, config: Config) -> FarEnd:
     if use.signal == "servo":
         device = use.key.removesuffix("_pin").removesuffix(".pin")
         connect = "signal wire of the servo, through 330 ohm; its plus to a supply of its own"
@@ -63,7 +71,7 @@ def _by_key(use: PinUse, config: Config) -> FarEnd:
     if device == "panel.buzzer":
         return _buzzer(use)
     if use.signal == "output":
-        return _stepper(use)
+        return _stepper(use, config)
     told = "a tooth passes" if device == "gate.turn_sensor" else "the beam is broken"
     return _sensor(use, device, told)
 
@@ -121,11 +129,12 @@ def _load(use: PinUse, device: str, load: str) -> FarEnd:
     return FarEnd(device, connect, (("3V3", "VCC of the module's inputs"),))
 
 
-def _stepper(use: PinUse) -> FarEnd:
+def _stepper(use: PinUse, config: Config) -> FarEnd:
     name = {"gate.step_pin": "STEP", "gate.direction_pin": "DIR"}.get(use.key, "ENABLE")
     idle = "" if name != "ENABLE" else f", {_PULLED_DOWN}" if use.active_high else ", 10 kohm from there to 3.3 V"
+    is_finer = config.gate.kind == "carousel" and config.gate.microsteps > 1
     rails: tuple[tuple[Rail, str], ...] = (
-        ("3V3", "VDD of the driver, if it has one; the 10 kohm"),
+        ("3V3", "VDD of the driver, if it has one; the 10 kohm" + ("; its microstep pins" if is_finer else "")),
         ("GND", "both GND of the driver, minus of the motor supply"),
     )
     return FarEnd("gate.stepper", f"{name} of the stepper driver{idle}", rails)

@@ -139,6 +139,8 @@ def _label(rows: Sequence[WiringRow]) -> str:
 
 
 def _detail(rows: Sequence[WiringRow]) -> str:
+    if rows[0].is_misplaced:
+        return "NOT HERE: take another pin"
     if rows[0].signal not in ("ground", "supply"):
         return signal_words(rows[0])
     what = {"GND": "ground", "3V3": "3.3 V", "5V": "5 V"}[rows[0].name]

@@ -6,6 +6,7 @@ from typing import Literal
 from edge.config import Config, PinUse
 from edge.header import HEADER, HeaderPin, header_pin_of
 from edge.wiring.farend import FarEnd, Rail, far_end
+from edge.wiring.starting import why_misplaced
 
 __all__ = ["WiringRow", "wiring_rows"]
 
@@ -25,6 +26,7 @@ class WiringRow:
         active: level that actuates, `high` or `low`; empty where there is none.
         pull: the board's resistor that is switched on, `up` or `down`; empty if none.
         connect: what the other end of the wire goes to.
+        is_misplaced: the board itself switches the pin on while it starts; it must be another one.
     """
 
     number: int
@@ -34,6 +36,7 @@ class WiringRow:
     active: Literal["high", "low", ""]
     pull: Literal["up", "down", ""]
     connect: str
+    is_misplaced: bool = False
 
     @property
     def pin(self) -> str:
@@ -73,6 +76,7 @@ def _signal_row(use: PinUse, end: FarEnd) -> WiringRow:
         active=level if is_level else "",
         pull="" if use.pull == "none" else use.pull,
         connect=end.connect,
+        is_misplaced=why_misplaced(use) is not None,
     )
 
 

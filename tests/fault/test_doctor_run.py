@@ -59,7 +59,7 @@ def test_a_sorter_that_runs_is_noticed_and_goes_on(config, ledger):
         assert json.loads(sorter.stdout.readline())["type"] == "boot"
         status, findings = run_doctor(DOCTOR, config)
         assert status == 0
-        assert f"running sorter (process {sorter.pid})" in findings["ledger.writer"]["found"]
+        assert f"is in use by process {sorter.pid} (edge-sorter run)" in findings["ledger.writer"]["found"]
         assert findings["ledger.rows"]["level"] == "ok"
         _, err = sorter.communicate(timeout=120)
     finally:

@@ -1,7 +1,9 @@
 """Jogging: only where the servo reaches, only while nothing forbids it, and without power as soon as nobody jogs."""
 
 import signal
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,11 +13,12 @@ from gpiozero import LED
 from edge.calibrate.angles import calibrate_angles, set_angle
 from edge.calibrate.desk import StoppedError
 from edge.calibrate.guard import Guard, HeldError
-from edge.calibrate.jog import Jog, points_of
+from edge.calibrate.jog import HELD_UP_S, Jog, points_of
 from edge.config import Config
 from edge.configfile import parse_config
 from edge.errors import ActuatorError, ConfigError
 from tests.calibrate_rig import CalibrateRig
+from tests.rigs import WAIT_S
 
 SERVO, ESTOP, LID = 18, 5, 13
 FLAP = """\
@@ -151,7 +154,9 @@ def test_without_power_for_the_emergency_stop_nothing_moves(make, capsys):
         rig.store(), rig.desk("home", "", lambda: seen.append(rig.pulses(SERVO)), "+", release, "+", "q", "")
     )
     assert seen == [[]]
-    assert capsys.readouterr().out.count("the emergency stop is pressed: nothing moves") == 2
+    out = capsys.readouterr().out
+    assert out.count("the emergency stop is pressed: nothing moves") == 2
+    assert "release it, or check panel.estop with calibrate sensors" in out
     assert rig.pulses(SERVO) == [pytest.approx(duty(91.0))], "one degree more than where it was asked to be"
 
 
@@ -248,6 +253,76 @@ def test_a_door_is_jogged_while_the_carousels_driver_is_off_and_its_bins_are_typ
     assert levels == [True], "enable is active low"
     gate = rig.store().config.gate
     assert (gate.door_open_deg, gate.bins_deg["residue"]) == (91.0, 200.0)
+
+
+@pytest.mark.parametrize("answer", ["", "n", "y"], ids=["Enter", "no", "yes"])
+def test_a_steppers_angle_is_stored_only_after_a_yes(make, capsys, answer):
+    rig = make(CAROUSEL)
+    set_angle(rig.store(), rig.desk(answer), "residue", 200.0, is_agreed=False)
+    assert rig.store().config.gate.bins_deg["residue"] == (200.0 if answer == "y" else 180.0)
+    assert "residue is turned to by the stepper. Store 200 degrees? [y/N]" in capsys.readouterr().out
+
+
+def test_a_steppers_angle_that_was_agreed_to_is_stored_without_a_question(make):
+    rig = make(CAROUSEL)
+    set_angle(rig.store(), rig.desk(), "residue", 200.0, is_agreed=True)
+    assert rig.store().config.gate.bins_deg["residue"] == 200.0
+
+
+@contextmanager
+def a_jog(rig: CalibrateRig) -> Iterator[Jog]:
+    with ExitStack() as stack:
+        config = rig.store().config
+        jog = Jog(config, rig.factory, Guard(config.panel, rig.factory), rig.desk())
+        jog.open(stack)
+        yield jog
+
+
+def test_a_servo_is_cut_off_while_the_program_is_held_up_and_the_operator_told_once(make):
+    rig = make()
+    with a_jog(rig) as jog:
+        jog.move("gate.servo_pin", 90.0)
+        rig.clock.advance(HELD_UP_S - 0.01)
+        jog.look_after()
+        assert rig.is_powered(SERVO)
+        # The thread may have been quicker.
+        rig.clock.advance(0.02)
+        jog.look_after()
+        assert not rig.is_powered(SERVO)
+        with pytest.raises(HeldError, match="the program was held up"):
+            jog.idle(rig.clock.now_s())
+        jog.idle(rig.clock.now_s())
+        jog.move("gate.servo_pin", 91.0)
+        assert rig.is_powered(SERVO)
+
+
+def test_a_program_that_was_held_up_in_mid_motion_does_not_go_on_with_it(make):
+    rig = make()
+    with a_jog(rig) as jog:
+        jog.move("gate.servo_pin", 0.0)
+
+        def hold_up() -> None:
+            rig.clock.advance(HELD_UP_S)
+            jog.look_after()
+
+        rig.clock.at(rig.clock.now_s() + 0.3, hold_up)
+        with pytest.raises(HeldError, match="the program was held up"):
+            jog.move("gate.servo_pin", 180.0)
+        assert not rig.is_powered(SERVO)
+        assert rig.pulses(SERVO)[-1] < duty(90.0)
+
+
+def test_the_thread_that_watches_over_a_jog_cuts_it_off_by_itself(make, monkeypatch):
+    rig = make()
+    with a_jog(rig) as jog:
+        jog.move("gate.servo_pin", 90.0)
+        is_off = threading.Event()
+        cut = jog.cut
+        monkeypatch.setattr(jog, "cut", lambda: (cut(), is_off.set()))
+        rig.clock.advance(HELD_UP_S)
+        assert is_off.wait(WAIT_S)
+        assert not rig.is_powered(SERVO)
+    assert "jog" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_solenoid_has_no_angles(make):

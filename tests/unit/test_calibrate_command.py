@@ -20,6 +20,7 @@ gate:
   bins_deg: {recyclable: 140.0, residue: 40.0}
 drop_sensor: {kind: beam, pin: 23}
 """
+SIMULATED = "Simulated pins (pins.factory is mock): nothing moves, and no sensor is real."
 
 
 @pytest.fixture
@@ -79,6 +80,8 @@ BAD_SETS = [
     ("no number", ["gate.home_deg", "left"], "gate.home_deg is 'left'"),
     ("no YAML", ["gate.home_deg", "["], "'[' is no YAML value for gate.home_deg"),
     ("no key", ["gate..home", "1"], "'gate..home' is no key"),
+    ("YAML without an end", ["gate.home_deg", "[" * 5000], "is no YAML value for gate.home_deg"),
+    ("not a number", ["gate.home_deg", ".nan"], "gate.home_deg is nan; give a finite number"),
 ]
 
 
@@ -91,9 +94,9 @@ def test_a_bad_value_is_one_sentence_and_nothing_is_written(rig, arguments, reas
     assert rig.path.read_text() == text
 
 
-def test_a_configuration_that_does_not_exist_is_made(tmp_path):
+def test_a_configuration_that_does_not_exist_is_made_when_a_new_one_is_asked_for(tmp_path):
     path = tmp_path / "new.yaml"
-    result = invoke("calibrate", "--config", path, "set", "gate.home_deg", "92")
+    result = invoke("calibrate", "--config", path, "set", "--new", "gate.home_deg", "92")
     assert (result.code, result.out) == (0, f"Stored in {path}: gate.home_deg 92.\n")
     assert path.read_text() == HEADER + "gate:\n  home_deg: 92\n"
 
@@ -114,9 +117,17 @@ def test_what_is_calibrated_is_json_for_programs(rig):
     assert found["tray_picture"] is None
 
 
-def test_a_missing_file_shows_the_defaults_and_says_so(tmp_path):
-    result = invoke("calibrate", "show", "--config", tmp_path / "none.yaml")
-    assert "(missing: these are the defaults)" in result.out
+@pytest.mark.parametrize("step", [["set", "gate.home_deg", "92"], ["angles"], ["tray", "--auto"], ["show"], []])
+def test_a_configuration_whose_name_is_mistyped_is_refused_and_not_made(tmp_path, typed, step):
+    path = tmp_path / "confg.yaml"
+    result = invoke("calibrate", *step, "--config", path) if step else invoke("calibrate", "--config", path)
+    assert result.code == 2
+    assert f"there is no {path}; check --config" in sentence(result)
+    assert not path.exists()
+
+
+def test_without_the_systems_file_the_defaults_are_shown_and_it_says_so():
+    assert "(missing: these are the defaults)" in invoke("calibrate", "show").out
 
 
 def test_an_angle_is_set_from_a_script(rig):
@@ -131,7 +142,15 @@ BAD_USAGE = [
     ("a bin without an angle", ["angles", "--bin", "residue"], "--bin and --angle belong together"),
     ("two regions", ["tray", "--auto", "--roi", "0,0,1,1"], "--roi, --auto and --keep-roi exclude one another"),
     ("no region", ["tray", "--roi", "all"], "'all' is no region"),
-    ("an input that ends", ["angles"], "the input has ended where a key was expected"),
+    ("an angle that is none", ["angles", "--bin", "home", "--angle", "nan", "--yes"], "home_deg is nan; give a finite"),
+    ("a region that is none", ["tray", "--roi", "0,0,nan,1"], "'0,0,nan,1' is no region"),
+    ("angles' input that ends", ["angles"], "run it in a terminal, or add --bin, --angle and --yes"),
+    ("an angle's input that ends", ["angles", "--bin", "home", "--angle", "91"], "or add --yes"),
+    ("sensors' input that ends", ["sensors"], "or add --for SECONDS"),
+    ("the tray's input that ends", ["tray"], "or add --auto"),
+    ("a region's input that ends", ["tray", "--keep-roi"], "or add --yes"),
+    ("drops' input that ends", ["drop"], "or add --yes"),
+    ("the guide's input that ends", [], "or add a step and its options"),
 ]
 
 
@@ -144,7 +163,7 @@ def test_bad_usage_is_exit_2(rig, typed, arguments, reason):
 
 def test_sensors_are_watched_from_a_script(rig):
     result = calibrate(rig, "sensors", "--json", "--for", "0.1")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, f"{SIMULATED}\n")
     assert [record["type"] for record in result.records] == ["level", "summary"]
     assert result.records[-1]["never_changed"] == ["drop_sensor"]
 
@@ -156,6 +175,11 @@ def test_the_tray_of_a_simulation_is_looked_at_from_a_script(rig):
     assert (record["frames"], record["roi_xywh"]) == (20, None)
     assert Path(record["picture"]).parent == rig.path.parent
     assert "Lay nothing on the tray" in result.err
+
+
+@pytest.mark.parametrize("step", [["angles"], ["sensors", "--for", "0.1"], ["drop"]], ids=lambda step: step[0])
+def test_whoever_calibrates_simulated_pins_is_told(rig, typed, step):
+    assert SIMULATED in calibrate(rig, *step).out.splitlines()
 
 
 def test_drops_that_nobody_sees_are_exit_3(rig, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from edge.config import PresenceConfig
 from edge.presence.local_contrast import LocalContrastDetector
+from edge.presence.reference import Reference
 from edge.records import Frame
 from edge.sources.sim import Simulation
 from edge.sources.sim_script import Item
@@ -79,14 +80,59 @@ def test_a_picture_of_something_else_is_told_and_left_aside(tray, view, caplog):
     assert rig.look(5, item=MIDDLE, **view)[-1].is_occupied
 
 
+STAIN = {"item": (0.6, 0.6), "size": 0.2}
+
+
 def test_a_stain_is_taken_for_the_tray_after_a_while(caplog):
     rig = rig_of()
-    stain = {"item": (0.6, 0.6), "size": 0.2}
-    assert all(seen.is_occupied for seen in rig.look(70, **stain)[8:])
+    assert all(seen.is_occupied for seen in rig.look(79, **STAIN)[8:])
     with caplog.at_level(logging.WARNING):
-        assert not rig.look(30, **stain)[-1].is_occupied
-    assert "has differed from its stored picture for 4 s" in caplog.text
-    assert not any(seen.is_occupied for seen in rig.look(40, **stain))
+        assert not any(seen.is_occupied for seen in rig.look(60, **STAIN)[1:])
+    assert "in 4 s the tray never looked like its stored picture, which is left aside" in caplog.text
+
+
+def test_a_tray_that_is_used_meanwhile_does_not_make_it_longer():
+    tray, stained = SyntheticTray(), SyntheticTray()
+    stained.surface = tray.image(**STAIN)[:, :, 0].astype(np.float32)
+    rig = rig_of(stained, picture_of(tray))
+    for _ in range(9):
+        assert rig.look(10)[-1].is_occupied == (rig.last.t_s < PATIENCE_S)
+        rig.look(4, item=(0.3, 0.3))
+    rig.look(20)
+    for _ in range(3):
+        assert not rig.look(20)[-1].is_occupied
+        rig.look(1, item=(0.3, 0.3))
+        assert rig.look(9, item=(0.3, 0.3))[-1].is_occupied, "items are told again"
+
+
+def test_darkness_and_a_hand_at_the_start_count_too():
+    rig = rig_of()
+    rig.look(1, **STAIN)
+    rig.look(40, gain=0.02, **STAIN)
+    for number in range(20):
+        rig.look(1, item=(0.3 + 0.2 * (number % 2), 0.3))
+    assert rig.look(15, **STAIN)[-1].is_occupied
+    assert not any(seen.is_occupied for seen in rig.look(40, **STAIN)[5:])
+
+
+def test_a_lamp_that_is_switched_on_late_takes_nothing_of_the_time():
+    rig = rig_of()
+    rig.look(200, gain=0.02)
+    assert rig.look(20, **STAIN)[-1].is_occupied
+
+
+def test_a_tray_without_lines_cannot_be_told_from_another_and_blocks_no_longer():
+    tray, other = SyntheticTray(texture=0.0), SyntheticTray(texture=0.0)
+    tray.surface[:] = 150.0
+    other.surface[:] = np.linspace(60.0, 200.0, 640, dtype=np.float32)
+    other.surface[200:280, 200:280] += 60.0
+    assert not Reference.of(picture_of(tray).astype(np.float32)).can_tell_view
+    assert Reference.of(picture_of(SyntheticTray()).astype(np.float32)).can_tell_view
+    rig = rig_of(other, picture_of(tray))
+    rig.look(90)
+    assert not any(seen.is_occupied for seen in rig.look(60))
+    rig.look(1, item=(0.7, 0.7))
+    assert rig.look(5, item=(0.7, 0.7))[-1].is_occupied
 
 
 def test_an_item_that_was_taken_for_the_tray_is_forgotten_when_it_is_taken_away():
@@ -99,20 +145,11 @@ def test_an_item_that_was_taken_for_the_tray_is_forgotten_when_it_is_taken_away(
     assert rig.look(3, item=(0.3, 0.4))[-1].is_occupied
 
 
-def test_a_motion_begins_the_patience_anew():
-    rig = rig_of()
-    for _ in range(4):
-        rig.look(50, item=MIDDLE)
-        rig.look(2, item=(0.3, 0.3))
-    assert rig.look(5, item=MIDDLE)[-1].is_occupied
-
-
 def test_the_stored_picture_serves_at_the_start_alone():
     rig = rig_of()
     rig.look(30)
-    stain = {"item": (0.6, 0.6), "size": 0.2}
-    rig.look(1, **stain)
-    assert all(seen.is_occupied for seen in rig.look(200, **stain)), "an occupied tray is never learnt"
+    rig.look(1, **STAIN)
+    assert all(seen.is_occupied for seen in rig.look(200, **STAIN)), "an occupied tray is never learnt"
 
 
 def test_without_a_stored_picture_every_answer_is_as_before():

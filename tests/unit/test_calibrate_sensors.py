@@ -70,7 +70,7 @@ def test_levels_changes_and_what_never_changed_are_told(make, capsys):
     rig.clock.at(1.0, lambda: rig.drive(DROP, False))
     rig.clock.at(1.5, lambda: rig.drive(DROP, True))
     rig.clock.at(2.0, lambda: rig.drive(ESTOP, True))
-    mute = watch_sensors(rig.store().config, rig.desk(), duration_s=3.0, as_json=True)
+    mute = watch_sensors(rig.store().config, rig.desk(is_quiet=True), duration_s=3.0, as_json=True)
     found = records(capsys)
     assert [record["sensor"] for record in found if record["type"] == "level"] == list(EVERY)
     assert not any(record["is_actuated"] for record in found if record["type"] == "level")
@@ -94,7 +94,7 @@ def test_a_break_that_is_over_before_anybody_looks_is_not_missed(make, capsys):
     rig = make(BEAM)
     rig.clock.at(1.001, lambda: rig.drive(DROP, False))
     rig.clock.at(1.002, lambda: rig.drive(DROP, True))
-    watch_sensors(rig.store().config, rig.desk(), duration_s=2.0, as_json=True)
+    watch_sensors(rig.store().config, rig.desk(is_quiet=True), duration_s=2.0, as_json=True)
     changes = [record["is_actuated"] for record in records(capsys) if record["type"] == "change"]
     assert changes == [True, False]
 
@@ -109,7 +109,7 @@ def test_two_breaks_between_two_looks_are_two(make, capsys):
             rig.drive(DROP, True)
 
     rig.clock.at(1.0, twice)
-    watch_sensors(rig.store().config, rig.desk(), duration_s=2.0, as_json=True)
+    watch_sensors(rig.store().config, rig.desk(is_quiet=True), duration_s=2.0, as_json=True)
     assert [record["is_actuated"] for record in records(capsys) if record["type"] == "change"] == [
         True,
         False,
@@ -123,7 +123,7 @@ def test_a_contact_that_bounces_is_one_actuation(make, capsys):
     for number in range(5):
         rig.clock.at(1.0 + number / 1000, lambda: rig.drive(DROP, False))
         rig.clock.at(1.0005 + number / 1000, lambda: rig.drive(DROP, True))
-    watch_sensors(rig.store().config, rig.desk(), duration_s=2.0, as_json=True)
+    watch_sensors(rig.store().config, rig.desk(is_quiet=True), duration_s=2.0, as_json=True)
     assert [record["is_actuated"] for record in records(capsys) if record["type"] == "change"] == [True, False]
 
 
@@ -263,9 +263,43 @@ def test_what_is_proposed(drops, expected):
     assert {key[-1]: value for key, value in found.items()} == expected
 
 
+COIL = "gate:\n  kind: solenoid\n  bin_pins: {recyclable: 20, residue: null}\n"
+
+
 def test_a_solenoid_is_not_held_longer_than_it_may_be_on():
-    config = parse_config("gate:\n  kind: solenoid\n  bin_pins: {recyclable: 20, residue: null}\n", "c.yaml")
-    assert proposal([Drop(0.0, 9.0)], config.gate)["gate", "hold_s"] == 2.0
+    assert proposal([Drop(0.0, 9.0)], parse_config(COIL, "c.yaml").gate)["gate", "hold_s"] == 1.8
+    gate = parse_config(f"{COIL}  max_on_s: 9.0\n  rest_s: 40.0\n", "c.yaml").gate
+    found = proposal([Drop(0.0, 9.0)], gate)
+    assert found["gate", "hold_s"] == 1.2, "no longer than the longest rest allows"
+    assert found["gate", "rest_s"] == 60.0
+
+
+DUTIES = [("longer on", 1.0, 1.4, 1.7, 2.2), ("as short as now", 1.0, 0.3, 0.6, None), ("no rest", 0.0, 1.4, 1.7, None)]
+
+
+@pytest.mark.parametrize(
+    ("rest_s", "drop_s", "hold_s", "proposed_rest_s"), [row[1:] for row in DUTIES], ids=[row[0] for row in DUTIES]
+)
+def test_a_coil_that_is_on_for_longer_rests_for_longer(rest_s, drop_s, hold_s, proposed_rest_s):
+    gate = parse_config(f"{COIL}  rest_s: {rest_s}\n", "c.yaml").gate
+    found = proposal([Drop(0.0, drop_s)], gate)
+    assert found["gate", "hold_s"] == hold_s
+    assert found.get(("gate", "rest_s")) == proposed_rest_s
+    assert proposed_rest_s is None or hold_s / (hold_s + proposed_rest_s) <= gate.hold_s / (gate.hold_s + rest_s)
+
+
+def test_a_coil_keeps_its_duty_cycle_while_it_is_measured(make):
+    rig = make(f"{COIL}  rest_s: 1.0\n{BEAM}")
+    changes = []
+    for number in range(3000):
+        rig.clock.at(number / 100, lambda: changes.append(rig.factory.pin(20).state))
+    measure_drops(rig.store(), rig.desk(), DropPlan(repeat=3, wait_s=0.0, is_agreed=True))
+    first = changes.index(True)
+    last = len(changes) - 1 - changes[::-1].index(True)
+    while_measured = changes[first : last + 1]
+    assert sum(while_measured) == pytest.approx(540, abs=12), "three items, each for as long as max_on_s leaves"
+    # Between the three are two rests.
+    assert while_measured.count(False) >= 2 * 1.8 / 0.8 * 100 * 0.98
 
 
 def test_a_conveyor_is_not_given_a_time_to_hold():

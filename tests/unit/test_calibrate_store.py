@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import paths
 from edge.calibrate import files
 from edge.calibrate.files import KEPT
 from edge.calibrate.store import ConfigStore
@@ -70,7 +71,7 @@ def test_values_that_are_valid_only_together_are_checked_together(path):
 
 def test_a_file_that_does_not_exist_is_made_with_what_is_stored_and_no_more(tmp_path):
     path = tmp_path / "new" / "config.yaml"
-    store = ConfigStore(path)
+    store = ConfigStore(path, may_begin=True)
     assert (store.is_new, store.config) == (True, Config())
     assert store.store({HOME: 91.0}) is None
     assert path.read_text() == HEADER + "gate:\n  home_deg: 91.0\n"
@@ -92,8 +93,13 @@ def test_a_file_that_someone_else_changed_meanwhile_is_left_alone(path):
     assert path.read_text() == "# theirs\n"
 
 
+def test_a_file_that_is_named_and_missing_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"there is no .*confg.yaml; check --config, or begin .* calibrate set --new"):
+        ConfigStore(tmp_path / "confg.yaml")
+
+
 def test_a_file_that_someone_else_made_meanwhile_is_left_alone(tmp_path):
-    store = ConfigStore(tmp_path / "config.yaml")
+    store = ConfigStore(tmp_path / "config.yaml", may_begin=True)
     (tmp_path / "config.yaml").write_text("# theirs\n")
     with pytest.raises(ConfigError, match="was changed by someone else meanwhile"):
         store.store({HOME: 91.0})
@@ -141,7 +147,7 @@ def test_a_folder_that_may_not_be_written_is_told_and_nothing_is_left_there():
 
 
 def test_a_folder_that_may_not_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch):
-    store = ConfigStore(tmp_path / "missing" / "folder" / "config.yaml")
+    store = ConfigStore(tmp_path / "missing" / "folder" / "config.yaml", may_begin=True)
     store.refuse_unwritable()
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
     with pytest.raises(ConfigError, match="cannot be written by this user; begin the command with sudo"):
@@ -205,7 +211,9 @@ def test_a_power_cut_at_any_moment_leaves_one_whole_version(path, monkeypatch):
         before, angle_deg = path.read_text(), 120 + len(found)
         versions.append(OLD.replace("90.0", str(angle_deg)))
         with monkeypatch.context() as patch:
-            patch.setattr(files, "os", CutOs(len(found)))
+            cut_os = CutOs(len(found))
+            for module in (files, paths):
+                patch.setattr(module, "os", cut_os)
             found.append(_store_until_cut(ConfigStore(path), angle_deg))
         assert path.read_text() in (before, versions[-1])
         there = [former for former in (kept(path, number) for number in range(1, KEPT + 1)) if former.exists()]

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from edge.calibrate.desk import StoppedError
-from edge.calibrate.picture import View, find_region, remarks, view_of
+from edge.calibrate.region import find_region
 from edge.calibrate.tray import TrayPlan, calibrate_tray, parse_region
 from edge.config import Config
 from edge.errors import ConfigError, SourceError
+from edge.picture_quality import View, remarks, view_of
 from edge.presence.tray_picture import load_tray_picture, tray_picture_path
 from edge.records import BgrImage
 from edge.thumbnail import thumbnail
@@ -152,8 +153,8 @@ def sharp(blur_px: int) -> View:
 
 
 def test_a_lens_out_of_focus_is_told_and_a_plain_tray_is_not_blamed():
-    assert not any("sharp" in remark for remark in remarks(sharp(0)))
-    assert any("is not sharp" in remark for remark in remarks(sharp(11)))
+    assert not any(remark.subject == "focus" for remark in remarks(sharp(0)))
+    assert any("is not sharp" in remark.found for remark in remarks(sharp(11)))
     plain = view_of([np.full((HEIGHT, WIDTH, 3), 120, np.uint8)] * 3)
     assert plain.sharpness is None
     assert not list(remarks(plain))
@@ -184,9 +185,9 @@ FAULTS = [
 
 @pytest.mark.parametrize(("pictures", "reason"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
 def test_bad_light_and_motion_are_told_with_a_remedy(pictures, reason):
-    found = [remark for remark in remarks(view_of(pictures)) if reason in remark]
+    found = [remark for remark in remarks(view_of(pictures)) if reason in remark.found]
     assert len(found) == 1
-    assert ": " in found[0]
+    assert found[0].remedy
 
 
 def test_good_pictures_have_nothing_to_remark():
@@ -277,6 +278,38 @@ def test_a_tray_that_moves_gives_no_picture(make):
     assert stored_picture(rig) is None
 
 
+def test_an_operator_is_asked_before_a_picture_that_moved_is_taken_again(make, capsys):
+    rig = make()
+    still = lambda: video(rig.path.parent / "empty.avi", tray_pictures())  # noqa: E731
+    video(rig.path.parent / "empty.avi", moving())
+    calibrate_tray(rig.store(), rig.desk("", "", still, ""), TrayPlan(is_roi_kept=True))
+    assert capsys.readouterr().out.count("Enter takes it again") == 2
+    assert stored_picture(rig) is not None
+
+
+def test_a_picture_of_another_source_is_not_the_cameras_and_leaves_the_cameras_alone(make, capsys):
+    rig = make()
+    calibrate_tray(rig.store(), rig.desk(), TrayPlan(is_roi_kept=True, is_agreed=True))
+    source = rig.store().config.source
+    cameras = tray_picture_path(rig.path, source)
+    before = cameras.read_bytes()
+    spec = f"video:{rig.path.parent / 'covered.avi'}"
+    calibrate_tray(rig.store(), rig.desk(), TrayPlan(is_roi_kept=True, is_agreed=True, source=spec))
+    assert cameras.read_bytes() == before
+    assert load_tray_picture(rig.path, source.model_copy(update={"spec": spec})) is not None
+    assert f"it serves a run with --source {spec} only" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("is_plain", "warns"), [(True, True), (False, False)], ids=["plain", "with a wall"])
+def test_a_tray_without_lines_is_told_when_its_picture_is_taken(make, capsys, is_plain, warns):
+    rig = make()
+    if is_plain:
+        plain = [np.full((HEIGHT, WIDTH, 3), 130, np.uint8) for _ in range(FRAMES)]
+        video(rig.path.parent / "empty.avi", plain)
+    calibrate_tray(rig.store(), rig.desk(), TrayPlan(is_roi_kept=True, is_agreed=True))
+    assert ("shows too few lines to be recognised" in capsys.readouterr().out) is warns
+
+
 def test_a_region_outside_of_the_picture_is_refused_before_the_camera_is_opened(make):
     rig = make()
     (rig.path.parent / "empty.avi").unlink()
@@ -293,7 +326,7 @@ def test_a_signal_between_two_pictures_stores_nothing(make):
     assert rig.path.read_text() == text
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "1;2;3;4", "1,2,3,4,5"])
+@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "1;2;3;4", "1,2,3,4,5", "0,0,nan,1", "0,0,1,inf"])
 def test_what_is_no_region_is_told(text):
     with pytest.raises(ConfigError, match="is no region; give x,y,width,height"):
         parse_region(text)

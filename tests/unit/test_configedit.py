@@ -1,5 +1,6 @@
 """Values set in a configuration's text: all else stays byte for byte, and what is read back is what was asked."""
 
+import math
 import string
 
 import pytest
@@ -132,11 +133,21 @@ def test_every_way_to_write_a_section_is_edited_in_place(text, values, expected)
         assert at == value
 
 
+def deep(levels: int) -> list:
+    found: list = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
 REFUSED = [
     ("a key below a number", "a: 5\n", {"a.x": 1}, "a is 5, which holds no keys; set a itself"),
     ("no YAML", "a: [\n", {"a": 1}, "c.yaml is no valid YAML; mend it"),
     ("a list of things", "- 1\n", {"a": 1}, "holds no sections"),
     ("a key that is a number", "a: {1: x}\n", {"a.1": "y"}, "cannot be edited safely"),
+    ("no number", "a: 5\n", {"a": float("nan")}, "a is nan; give a finite number"),
+    ("a number without an end in a list", "a: 5\n", {"a": [{"b": -math.inf}]}, "give a finite number"),
+    ("a list too deep to be written", "a: 5\n", {"a": deep(400)}, "cannot be edited safely"),
     ("a key that is merged in", "b: &b {x: 1}\na:\n  <<: *b\n", {"b.x": 2}, "cannot be edited safely"),
 ]
 
@@ -172,7 +183,9 @@ def test_every_key_of_the_commented_default_can_be_set_to_what_it_is():
         assert edit.count("#") == text.count("#")
 
 
-PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
+PLAIN = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
+)
 VALUES = PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=5), PLAIN, max_size=3)
 NAMES = st.text(string.ascii_lowercase + "_ ", min_size=1, max_size=6)
 

@@ -6,16 +6,19 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
+from edge.board.processes import Program
 from edge.board.video import VideoNode
 from edge.config import Config
 from edge.configfile import parse_config
 from edge.doctor.bounded import LeftBehindError
 from edge.doctor.camera import check_camera
-from edge.doctor.picture import judge, look_at_picture
+from edge.doctor.picture import judge
 from edge.errors import SourceError
+from edge.picture_quality import view_of
 from tests.doctor_rig import PI_USER, TEXTURE, Film, a_pi, camera_of, film, found, is_good, pi_config
 
 
@@ -105,9 +108,9 @@ def test_picamera2_that_is_not_installed_is_a_blocker(tmp_path):
 
 
 def test_a_camera_that_the_running_sorter_uses_is_left_alone(tmp_path):
-    findings = camera(a_pi(tmp_path, open_camera=None), sorter=1234)
+    findings = camera(a_pi(tmp_path, open_camera=None), sorter=Program(1234, "run"))
     assert is_good(findings)
-    assert "running sorter (process 1234)" in found(findings, "camera.pictures").found
+    assert "in use by process 1234 (edge-sorter run)" in found(findings, "camera.pictures").found
 
 
 def test_a_camera_that_is_lost_while_it_is_watched_is_a_blocker(tmp_path):
@@ -173,20 +176,42 @@ def striped(share):
     [
         (TEXTURE, "ok"),
         (grey(15), "warning"),
-        (grey(17), "ok"),
-        (grey(246), "warning"),
-        (striped(0.19), "ok"),
-        (striped(0.21), "warning"),
+        (grey(39), "warning"),
+        (grey(41), "ok"),
+        (grey(209), "ok"),
+        (grey(211), "warning"),
+        (striped(0.04), "ok"),
+        (striped(0.06), "warning"),
     ],
 )
 def test_exposure_is_judged_by_its_mean_and_its_saturated_part(image, level):
-    assert found(judge(look_at_picture(image), 16.0), "camera.exposure").level == level
+    assert found(judge(view_of([image, image]), 16.0), "camera.exposure").level == level
 
 
-def test_a_picture_without_an_edge_is_a_note(tmp_path):
-    flat = [finding.check for finding in judge(look_at_picture(grey(120)), 16.0)]
-    assert flat == ["camera.exposure", "camera.focus"]
-    assert [finding.check for finding in judge(look_at_picture(TEXTURE), 16.0)] == ["camera.exposure"]
+def test_a_picture_without_an_edge_is_a_note_and_a_blurred_one_a_warning():
+    blocks = cv2.resize(TEXTURE[:48, :64], (640, 480), interpolation=cv2.INTER_NEAREST)
+    blurred = cv2.GaussianBlur(blocks, (21, 21), 0)
+    told = [
+        [(finding.check, finding.level) for finding in judge(view_of([image, image]), 16.0)]
+        for image in (grey(120), TEXTURE, blurred)
+    ]
+    exposure = ("camera.exposure", "ok")
+    assert told == [[exposure, ("camera.focus", "note")], [exposure], [exposure, ("camera.focus", "warning")]]
+
+
+def test_light_that_flickers_is_a_warning_with_its_remedy(tmp_path):
+    frames = [
+        replace(frame, image=(frame.image * (0.8 + 0.2 * (number % 2))).astype(np.uint8))
+        for number, frame in enumerate(film())
+    ]
+    finding = found(camera(playing(tmp_path, frames)), "camera.flicker")
+    assert (finding.level, "take a lamp without flicker" in finding.remedy) == ("warning", True)
+
+
+def test_a_hand_in_the_picture_is_no_fault_of_the_camera(tmp_path):
+    frames = film()
+    frames[-1].image[100:300, 100:300] //= 2
+    assert is_good(camera(playing(tmp_path, frames)))
 
 
 def test_what_the_driver_warns_of_becomes_a_finding_and_is_not_logged_twice(tmp_path, caplog):

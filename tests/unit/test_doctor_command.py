@@ -53,7 +53,15 @@ def test_a_laptop_with_the_default_configuration_has_no_blocker(tmp_path, monkey
     assert diagnose(None, as_json=False, machine=laptop) == 0
     out = capsys.readouterr().out
     assert "simulated" in out
-    assert out.rstrip().endswith("The sorter runs here.")
+    verdict = " ".join(out.splitlines()[-3:])
+    assert "The sorter runs here, but only simulated: it uses no camera and no pin." in verdict
+
+
+def test_a_camera_beside_simulated_pins_is_not_only_simulated(tmp_path, capsys):
+    path = tmp_path / "camera.yaml"
+    path.write_text(f"source: {{spec: v4l2:/dev/video0}}\nledger: {{path: {tmp_path}/ledger.db}}\n")
+    assert diagnose(path, as_json=False, machine=a_pi(tmp_path / "root")) == 0
+    assert capsys.readouterr().out.rstrip().endswith("The sorter runs here.")
 
 
 def test_a_pi_configuration_without_camera_and_pins_ends_with_3(tmp_path, pi_yaml, capsys):

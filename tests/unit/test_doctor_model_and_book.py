@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from edge.board.processes import Program, program_of, programs
 from edge.classify.tflite import TfliteClassifier
 from edge.config import Config
 from edge.configfile import parse_config
 from edge.doctor.book import check_ledger
 from edge.doctor.model import check_model
-from edge.doctor.running import running_sorter
+from edge.doctor.running import other_sorters, running_sorter
 from edge.ledger import SqliteLedger
 from edge.ledger_format import sidecar
-from tests.doctor_rig import a_pi, found, is_good
+from tests.doctor_rig import a_pi, found, is_good, pi_config
 from tests.ledger_rig import fill, item, run_sql
 
 
@@ -173,8 +174,9 @@ def test_a_sorter_that_writes_the_book_is_known_by_the_kernels_lock(tmp_path, le
     try:
         link = tmp_path / "link.db"
         link.symlink_to(ledger)
-        assert running_sorter(machine, ledger) == running_sorter(machine, link) == os.getpid()
-        findings = book(machine, ledger, os.getpid())
+        found_sorter = running_sorter(machine, ledger)
+        assert found_sorter == running_sorter(machine, link) == Program(os.getpid(), "")
+        findings = book(machine, ledger, found_sorter)
         assert is_good(findings)
         assert str(os.getpid()) in found(findings, "ledger.writer").found
     finally:
@@ -203,7 +205,42 @@ def test_which_line_of_the_kernels_list_is_the_sorters(tmp_path, line, is_runnin
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
     text = line.format(pid=4242, device=device, inode=status.st_ino)
     machine = a_pi(tmp_path / "root", {"proc/locks": f"{text}\n"})
-    assert running_sorter(machine, ledger) == (4242 if is_running else None)
+    assert running_sorter(machine, ledger) == (Program(4242, "") if is_running else None)
+
+
+COMMANDS = [
+    ("a script", "/usr/bin/python3\0/opt/edge-sorter/bin/edge-sorter\0run\0--config\0x.yaml\0", "run"),
+    ("options first", "edge-sorter\0--verbose\0calibrate\0angles\0", "calibrate"),
+    ("a module", "python\0-m\0edge\0run\0", "run"),
+    ("an interpreter with options", "python\0-X\0dev\0edge-sorter\0run\0", ""),
+    ("another program", "vi\0run\0", ""),
+    ("no command", "edge-sorter\0", ""),
+    ("nothing", "", ""),
+]
+
+
+@pytest.mark.parametrize(("line", "command"), [row[1:] for row in COMMANDS], ids=[row[0] for row in COMMANDS])
+def test_what_a_process_does_is_told_by_its_command_line(tmp_path, line, command):
+    (tmp_path / "proc/77").mkdir(parents=True)
+    (tmp_path / "proc/77/cmdline").write_text(line)
+    assert program_of(77, tmp_path) == Program(77, command)
+    assert list(programs(tmp_path)) == ([Program(77, command)] if command else [])
+    assert str(program_of(77, tmp_path)) == (f"process 77 (edge-sorter {command})" if command else "process 77")
+
+
+def test_a_calibration_that_holds_the_book_is_called_so(tmp_path, ledger):
+    finding = found(book(a_pi(tmp_path), ledger, Program(1234, "calibrate")), "ledger.writer")
+    assert finding.found.endswith("is in use by process 1234 (edge-sorter calibrate)")
+
+
+def test_a_sorter_with_another_book_is_a_note_on_a_machine_with_pins(tmp_path):
+    commands = {"proc/77/cmdline": "edge-sorter\0run\0", "proc/78/cmdline": "edge-sorter\0calibrate\0"}
+    machine = a_pi(tmp_path, commands)
+    (finding,) = other_sorters(machine, pi_config(), None)
+    assert (finding.level, finding.check) == ("note", "ledger.others")
+    assert "process 77 (edge-sorter run)" in finding.found
+    assert not list(other_sorters(machine, pi_config(), Program(77, "run")))
+    assert not list(other_sorters(machine, Config(), None))
 
 
 def test_without_a_lock_file_nobody_runs(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.board.gpiochip import Line, read_line
+from edge.board.processes import Program
 from edge.board.video import read_video_node
 from edge.config import Config
 from edge.doctor.boot import boot_lines, claims
@@ -100,9 +101,9 @@ def test_a_pin_that_somebody_holds_is_a_blocker(tmp_path):
 
 def test_pins_that_the_running_sorter_holds_are_no_fault_and_are_left_alone(tmp_path):
     machine = a_pi(tmp_path, line=lambda device, offset: Line(True, "lg"), open_pins=None)
-    findings = pins(machine, sorter=1234)
+    findings = pins(machine, sorter=Program(1234, "run"))
     assert is_good(findings)
-    assert "running sorter (process 1234)" in found(findings, "gpio.lines").found
+    assert "in use by process 1234 (edge-sorter run)" in found(findings, "gpio.lines").found
 
 
 def test_a_chip_that_lacks_a_line_is_a_blocker(tmp_path):

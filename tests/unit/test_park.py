@@ -13,6 +13,7 @@ from edge.config import Config, LedgerConfig, PanelConfig
 from edge.drivers import make_gate, make_panel
 from edge.errors import ActuatorError
 from edge.latch import StopLatch
+from edge.ledger import SqliteLedger
 from edge.paths import stop_path
 from edge.pins import open_factory
 from tests.cli_rig import invoke, is_parked
@@ -126,4 +127,18 @@ def test_the_command_parks_and_says_so(gate):
 def test_the_command_can_be_told_to_move_nothing(gate):
     result = invoke("park", "--cut")
     assert (result.code, result.out) == (0, "the gate is without power\n")
+    assert gate == [{"last_pulse": None, "is_powered": False}]
+
+
+def test_while_another_program_is_at_work_with_the_ledger_nothing_is_moved(gate, tmp_path):
+    """As a calibration, with hands in the gate, after which the supervisor parks for a service that cannot start."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"ledger:\n  path: {tmp_path}/ledger.db\n")
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    ledger.open()
+    try:
+        result = invoke("park", "--config", config)
+    finally:
+        ledger.close()
+    assert (result.code, result.out.split(" (")[0]) == (0, "the gate is without power, not home")
     assert gate == [{"last_pulse": None, "is_powered": False}]

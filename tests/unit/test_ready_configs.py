@@ -1,5 +1,7 @@
 """The configurations that are ready to use: each is valid, and its page shows what the command prints."""
 
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ from edge.config import Config
 from edge.configfile import check_labels, load_config
 from edge.header import header_pin_of
 from edge.wiring import wiring_remarks, wiring_svg, wiring_text
+from tests.cli_rig import invoke
+from tests.mechanisms import CarouselRig, Drive
+from tests.pin_rig import MockBench
 from tests.rigs import SHIPPED_BUNDLE
 
 ROOT = Path(edge.__file__).parents[1]
@@ -72,6 +77,66 @@ def test_its_servos_could_be_driven_by_hardware(name: str):
 def test_nothing_moves_while_the_board_starts_but_what_its_page_holds_off(name: str):
     starting = [remark for remark in wiring_remarks(config_of(name)) if "while the board starts" in remark]
     assert ["gate.enable_pin" in remark for remark in starting] == ([True] if name == "pi-carousel" else [])
+
+
+@every_file
+def test_the_commands_in_its_comments_set_what_the_camera_leaves_open(name: str, tmp_path: Path):
+    file = tmp_path / "config.yaml"
+    shutil.copyfile(FILES[name], file)
+    _, *written = FILES[name].read_text(encoding="utf-8").split("# edge-sorter calibrate set ")
+    for line in written:
+        result = invoke("calibrate", "--config", file, "set", *shlex.split(line.splitlines()[0]))
+        assert result.code == 0, result.err
+    before, after = (config.source.camera.model_dump() for config in (config_of(name), load_config(file)))
+    balance = "white_balance_k" if name == "usb-camera" else "white_balance"
+    assert {key for key in before if before[key] != after[key]} == {"exposure_us", "gain", balance}
+
+
+def test_the_carousels_steps_are_those_of_its_driver_and_motor():
+    gate = config_of("pi-carousel").gate
+    assert gate.kind == "carousel"
+    assert gate.steps_per_turn == 200 * gate.microsteps
+
+
+class FullSteps(CarouselRig):
+    """A driver whose microstep pins are open."""
+
+    def _see(self, level: float) -> None:
+        before = self.steps
+        super()._see(level)
+        self.steps += (self.steps - before) * (self.config.microsteps - 1)
+        self._work_switch()
+
+
+@pytest.mark.parametrize(("driver", "turn_s", "angle_deg"), [(CarouselRig, 8.0, 90.0), (FullSteps, 1.0, 0.0)])
+def test_a_driver_of_full_steps_shows_in_the_time_of_a_turn_and_not_at_the_home_switch(driver, turn_s, angle_deg):
+    gate = config_of("pi-carousel").gate
+    assert gate.kind == "carousel"
+    bench = MockBench()
+    try:
+        rig = driver(bench, gate.model_copy(update={"door": None}), start_deg=9.0)
+        drive = Drive(rig.make(), rig)
+        drive.gate.open()
+        began_s = drive.now_s
+        drive.home()
+        assert drive.now_s - began_s == pytest.approx(turn_s, abs=0.5)
+        drive.route("packaging")
+        drive.finish()
+        assert rig.angle_deg == pytest.approx(angle_deg, abs=0.5)
+        drive.home()
+        assert rig.angle_deg == pytest.approx(0.0, abs=0.5)
+    finally:
+        bench.close()
+
+
+@every_file
+def test_a_stop_with_a_contact_for_each_supply_stands_in_its_parts_list(name: str):
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    (part,) = (line for line in page.splitlines() if line.startswith("| 1 | emergency stop"))
+    (remark,) = (remark for remark in wiring_remarks(config_of(name)) if remark.startswith("the emergency stop needs"))
+    contacts = "three contacts that open" if name in ("pi-carousel", "pi-conveyor") else "two contacts that open"
+    assert contacts in part
+    assert contacts in remark
 
 
 @every_file

@@ -2,10 +2,11 @@
 
 import pytest
 
-from edge.config import Config
+from edge.config import Config, PinUse
 from edge.configfile import parse_config
 from edge.header import HEADER
 from edge.wiring import WiringRow, wiring_remarks, wiring_rows, wiring_text
+from edge.wiring.starting import why_misplaced
 from tests.wiring_rig import FULL_MACHINE
 
 
@@ -182,16 +183,51 @@ STEPPER = (
 )
 REMARKS = [
     ("simulated pins", "pins: {factory: mock}", "pins.factory is mock: the pins are simulated, nothing moves"),
-    ("no stop", "pins: {factory: mock}", "there is no panel.estop: a switch within reach must still cut the supply"),
+    (
+        "no stop",
+        "pins: {factory: mock}",
+        "there is no panel.estop: a switch within reach must still break the plus of the servo supply",
+    ),
+    (
+        "no stop and two supplies",
+        FULL_MACHINE.replace("  estop: {pin: 5}\n", ""),
+        "must still break the plus of the servo supply and that of the belt supply",
+    ),
     (
         "a stop",
         "panel: {estop: {pin: 5}, resume_button: {pin: 6}}",
-        "the emergency stop needs two contacts that open: one breaks the plus of the motor supply",
+        "the emergency stop needs two contacts that open: one breaks the plus of the servo supply, the other is",
     ),
     (
-        "a stop that a torn wire silences",
-        "panel: {estop: {pin: 5, active_high: false}, resume_button: {pin: 6}}",
-        "a torn wire at panel.estop goes unnoticed",
+        "a stop of a coil",
+        "panel: {estop: {pin: 5}, resume_button: {pin: 6}}\n"
+        "gate: {kind: solenoid, bin_pins: {recyclable: 13, residue: null}}",
+        "the emergency stop needs two contacts that open: one breaks the plus of the coil supply, the other is",
+    ),
+    (
+        "a stop of a belt and a servo, which no single contact breaks",
+        FULL_MACHINE,
+        "three contacts that open: one breaks the plus of the servo supply, one that of the belt supply, the third is",
+    ),
+    (
+        "a stop of a stepper without a door",
+        "panel: {estop: {pin: 5}, resume_button: {pin: 6}}\n" + STEPPER % 12,
+        "the emergency stop needs two contacts that open: one breaks the plus of the stepper supply, the other is",
+    ),
+    (
+        "eighth steps",
+        STEPPER % 12,
+        "gate.microsteps is 8: tie MS1 and MS2 (A4988) or M0 and M1 (DRV8825) to 3.3 V, and leave the third open",
+    ),
+    (
+        "sixteenth steps, by other pins of each carrier",
+        STEPPER % "12, microsteps: 16, steps_per_turn: 3200",
+        "gate.microsteps is 16: tie MS1, MS2 and MS3 (A4988) to 3.3 V, or M2 alone (DRV8825)",
+    ),
+    (
+        "steps that neither carrier makes",
+        STEPPER % "12, microsteps: 64, steps_per_turn: 12800, max_speed_deg_s: 45.0",
+        "gate.microsteps is 64: set the driver as its data sheet says; no A4988 or DRV8825 can",
     ),
     (
         "an echo",
@@ -224,6 +260,11 @@ REMARKS = [
         "bins_deg: {recyclable: 30.0, residue: 60.0}}",
         "needs dtoverlay=pwm-2chan,pin=12,func=4,pin2=19,func2=2;",
     ),
+    (
+        "a servo and a belt with pulses by the hardware",
+        "pins: {pwm: hardware}\n" + FULL_MACHINE.removeprefix("pins: {factory: lgpio}\n"),
+        "needs dtoverlay=pwm-2chan,pin=18,func=2,pin2=13,func2=4;",
+    ),
     ("a shared pin", FULL_MACHINE, "several wires meet at J8:"),
 ]
 
@@ -235,8 +276,11 @@ def test_what_an_installer_must_know_is_said_once(text: str, says: str):
 
 QUIET = [
     ("real pins are not called simulated", "pins: {factory: lgpio}", "simulated"),
-    ("a stop that opens is noticed", "panel: {estop: {pin: 5}, resume_button: {pin: 6}}", "torn wire"),
     ("hardware PWM is a role without harm", "gate: {servo_pin: 18}", "as well"),
+    ("no stepper, no microsteps", FULL_MACHINE, "microsteps"),
+    ("the level of STEP moves nothing", (STEPPER % 12).replace("13", "5"), "GPIO5 is pulled up"),
+    ("an input at the serial console", "drop_sensor: {kind: beam, pin: 14}", "no resistor"),
+    ("a relay that the board's pull-up holds off", "panel: {buzzer: {pin: 2, active_high: false}}", "no resistor"),
     ("a buzzer that is held off", "panel: {buzzer: {pin: 26}}", "while the board starts"),
     ("an enable that idles low", STEPPER % "12, enable_active_high: true", "while the board starts"),
     ("a servo in software", "gate: {servo_pin: 18}", "dtoverlay"),
@@ -248,6 +292,50 @@ QUIET = [
 @pytest.mark.parametrize(("text", "word"), [row[1:] for row in QUIET], ids=[row[0] for row in QUIET])
 def test_no_remark_without_its_reason(text: str, word: str):
     assert not [remark for remark in wiring_remarks(config(text)) if word in remark]
+
+
+@pytest.mark.parametrize("bcm", [2, 3, 14])
+@pytest.mark.parametrize("key", ["gate.bin_pins.recyclable", "gate.belt_pin", "gate.enable_pin"])
+def test_what_moves_must_not_be_where_no_resistor_holds_it_off(key: str, bcm: int):
+    why = why_misplaced(PinUse(key, bcm, "output"))
+    assert why is not None
+    assert f"GPIO{bcm} " in why
+    assert key in why
+    assert why.endswith("take another pin")
+
+
+def test_a_serial_console_also_switches_what_a_low_level_or_a_pulse_moves():
+    for use in (
+        PinUse("gate.bin_pins.recyclable", 14, "output", active_high=False),
+        PinUse("gate.step_pin", 14, "output"),
+        PinUse("gate.servo_pin", 14, "servo"),
+    ):
+        assert "moves by itself" in (why_misplaced(use) or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("gate: {kind: solenoid, bin_pins: {recyclable: 14, residue: null}}", "gate.bin_pins.recyclable"),
+        ("panel: {buzzer: {pin: 2}}", "panel.buzzer.pin"),
+    ],
+    ids=["a coil at the serial console", "a buzzer at a pin that is pulled up by 1.8 kohm"],
+)
+def test_a_misplaced_output_is_told_first_and_offered_no_resistor(text: str, key: str):
+    remarks = wiring_remarks(config("pins: {factory: lgpio}\n" + text))
+    assert key in remarks[0]
+    assert remarks[0].endswith("take another pin")
+    assert not [remark for remark in remarks[1:] if key in remark]
+    row = signal("pins: {factory: lgpio}\n" + text, key)
+    assert row.is_misplaced
+    assert row.connect == "nothing: the board itself switches this pin on while it starts; take another"
+
+
+def test_a_steppers_supply_of_3v3_feeds_its_microstep_pins():
+    for microsteps, is_fed in ((1, False), (8, True)):
+        text = STEPPER % f"12, microsteps: {microsteps}, steps_per_turn: {200 * microsteps}"
+        (rail,) = (row for row in wiring_rows(config(text)) if (row.key, row.name) == ("gate.stepper", "3V3"))
+        assert ("microstep pins" in rail.connect) == is_fed
 
 
 def test_the_table_is_markdown_with_one_line_a_wire():

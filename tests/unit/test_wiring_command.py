@@ -47,7 +47,9 @@ def test_json_holds_every_wire_and_remark(machine):
     assert told["is_simulated"] is False
     assert [(wire["pin"], wire["key"]) for wire in told["wires"]] == [(row.pin, row.key) for row in wiring_rows(config)]
     assert told["remarks"] == list(wiring_remarks(config))
-    assert set(told["wires"][0]) == {"pin", "number", "name", "key", "signal", "active", "pull", "connect"}
+    assert set(told["wires"][0]) == {
+        *("pin", "number", "name", "key", "signal", "active", "pull", "connect", "is_misplaced")
+    }
 
 
 def test_the_picture_is_written_beside_the_table(machine, tmp_path):

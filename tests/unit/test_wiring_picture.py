@@ -103,6 +103,13 @@ def test_pin_1_the_boards_edge_and_the_meaning_of_colours_are_told():
     assert [number for number in range(1, 41) if groups[f"pin{number}"].find(f"{SVG}circle") is None] == [1]
 
 
+def test_a_misplaced_output_is_told_at_its_pin_and_no_other_is():
+    misplaced = parse_config("gate: {kind: solenoid, bin_pins: {paper: 14, recyclable: 19, residue: null}}", "c.yaml")
+    groups = drawn(misplaced).iter(f"{SVG}g")
+    told = [group.get("id") for group in groups if "NOT HERE" in "".join(group.itertext())]
+    assert told == ["pin8"]
+
+
 def test_simulated_pins_are_called_so():
     assert "simulated pins (mock)" in wiring_svg(Config(), "test")
     assert "simulated" not in wiring_svg(MACHINES["a full machine"], "test")

@@ -1,0 +1,17 @@
+# The rig: the program on a simulated GPIO chip, a simulated camera and a real systemd (docs/rig.md).
+
+export SORTER_RIG_CACHE ?= $(HOME)/.cache/edge-sorter/rig
+export SORTER_RIG ?= ../shared/rig
+RIG_FLAGS ?=
+
+.PHONY: rig rig-test
+
+rig: setup  ## make what the rig boots, where it is not cached: a kernel and a root image (SORTER_RIG_CACHE)
+	@tests/rig/tools.sh
+	@tests/rig/kernel.sh
+	@PYTHON=$(BIN)/python tests/rig/image.sh
+
+rig-test: rig  ## test the working tree in the rig, from outside the process (RIG_FLAGS='-k estop')
+	@$(BIN)/python tests/rig/run.py "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)" -- $(RIG_FLAGS)
+
+-include tests/rig/pi/pi.mk tests/rig/picamera/picamera.mk

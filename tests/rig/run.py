@@ -1,0 +1,136 @@
+"""Boots the rig's guest, lets it test the working tree, prints what it says; exit 0 if every test passed.
+
+    python tests/rig/run.py [--limit-s 480] [--part all] KERNEL IMAGE [-- PYTEST_FLAGS]
+
+Standard library only. What a run leaves (log of the console, journal, JUnit files, figures) lies beside the image in
+`out/` until the next run.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+MEMORY = "2G"
+# One camera: an HDMI input, into which the bench's pictures come from an HDMI output.
+CAMERA = (
+    "vivid.n_devs=1 vivid.node_types=0x101 vivid.num_inputs=1 vivid.input_types=0x3 vivid.num_outputs=1 "
+    "vivid.output_types=0x1 vivid.vid_cap_nr=10 vivid.vid_out_nr=11"
+)
+PARTS = ("guest", "contracts")
+POLL_S = 0.2
+
+
+def main() -> int:
+    """Build the wheel, boot, wait, report."""
+    parser = argparse.ArgumentParser(description="test the working tree on simulated hardware")
+    parser.add_argument("kernel", type=Path)
+    parser.add_argument("image", type=Path)
+    parser.add_argument("--limit-s", type=float, default=480.0, help="the guest is ended after so long")
+    parser.add_argument("--part", choices=[*PARTS, "all"], default="all", help="which tests")
+    parser.add_argument("flags", nargs="*", help="flags of pytest in the guest")
+    options = parser.parse_args()
+    out = options.image.resolve().parent / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*build, "--wheel-dir", str(out), str(REPO)], check=True)
+
+    # Side by side: each guest has one processor, and the contracts have no need of the other's camera and service.
+    parts = PARTS if options.part == "all" else (options.part,)
+    started_s = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        guests = {}
+        for part in parts:
+            folder = out / part
+            folder.mkdir()
+            (folder / "part").write_text(part)
+            (folder / "flags").write_text(shlex.join(options.flags))
+            for wheel in out.glob("*.whl"):
+                shutil.copy(wheel, folder)
+            guests[folder] = stack.enter_context(_guest(options.kernel.resolve(), options.image.resolve(), folder))
+        statuses = [_follow(guest, folder, started_s + options.limit_s) for folder, guest in guests.items()]
+    _print_figures([folder / "figures.jsonl" for folder in guests])
+    print(f"rig: {time.monotonic() - started_s:.0f} s from power on; logs in {out}")
+    return max(statuses)
+
+
+@contextlib.contextmanager
+def _guest(kernel: Path, image: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The running kernel. Its memory and what it writes to its disk lie in a folder that ends with it."""
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="edge-sorter-rig-", dir=shm if shm.is_dir() else None) as scratch:
+        command = [
+            str(kernel), f"mem={MEMORY}", f"ubda={scratch}/cow,{image}", "root=/dev/ubda", "rw", "quiet", "panic=-1",
+            "con=null", "con0=null,fd:1", "console=tty0", f"uml_dir={scratch}/uml/", f"rig_repo={REPO}",
+            f"rig_out={out}", *CAMERA.split(),
+        ]  # fmt: skip
+        with (out / "console.log").open("wb") as console:
+            guest = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"TMPDIR": scratch},
+                start_new_session=True,
+            )
+        # What else runs on this machine would show in the guest's timings; only root may ask for this. The guest has
+        # one processor, and rests when it has nothing to do.
+        if os.cpu_count() != 1:
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(guest.pid, os.SCHED_RR, os.sched_param(1))
+        try:
+            yield guest
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(guest.pid, signal.SIGKILL)
+            guest.wait()
+
+
+def _follow(guest: subprocess.Popen[bytes], out: Path, end_s: float) -> int:
+    """Print the log of a guest's tests as it grows, until the guest has ended. Returns: 0 if all passed."""
+    shown = 0
+    while True:
+        has_ended = guest.poll() is not None
+        log = out / "pytest.log"
+        if log.exists():
+            with log.open("rb") as file:
+                file.seek(shown)
+                text = file.read()
+            shown += len(text)
+            sys.stdout.write(text.decode(errors="replace"))
+            sys.stdout.flush()
+        if has_ended or time.monotonic() > end_s:
+            break
+        time.sleep(POLL_S)
+    status = out / "status"
+    if status.exists():
+        return int(status.read_text())
+    said = "ended before its tests did" if has_ended else "was not done in time"
+    print(f"rig: the guest {said}; see {out}/console.log", file=sys.stderr)
+    return 1
+
+
+def _print_figures(files: list[Path]) -> None:
+    """What the tests measured, as a table in Markdown."""
+    rows = [json.loads(line) for file in files if file.exists() for line in file.read_text().splitlines()]
+    if not rows:
+        return
+    print("\n| what | measured | must hold |\n|---|---|---|")
+    for row in rows:
+        print(f"| {row['what']} | {row['measured']} | {row['limit']} |")
+    print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
