@@ -11,8 +11,8 @@ from contextlib import contextmanager
 __all__ = ["ask_for_hard_end", "forget_hard_end", "is_hard_end_asked", "stop_signals"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
-"""What asks for an end. SIGHUP comes from a terminal that went away, the last two from Ctrl-\\ and Ctrl-Z: a process that
-is dead or stopped at once would leave a motor on, and nobody would look at the emergency stop.
+"""What asks for an end. SIGHUP comes from a terminal that went away, the last two from Ctrl-\\ and Ctrl-Z: a process
+that is dead or stopped at once would leave a motor on, and nobody would look at the emergency stop.
 """
 _is_hard = False
 

@@ -79,6 +79,8 @@ class Rig(Protocol):
     """A kind of gate on a bench."""
 
     bins_key: str
+    bench: PinBench
+    config: Any
 
     def make(self) -> Gate:
         """Another gate on the same pins."""

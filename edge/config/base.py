@@ -56,7 +56,19 @@ class SwitchConfig(Section):
 
 
 class FailSafeSwitchConfig(SwitchConfig):
-    """A contact that is closed to ground in good order: pressed, opened or torn off, the signal goes high."""
+    """A contact that is closed in good order, to ground unless told otherwise: pressed, opened or torn off, the signal
+    goes to where the resistor pulls it. Settings that would read a torn wire as good order are refused.
+    """
 
     active_high: bool = Field(True, description="true for a contact that opens when actuated; a cut wire then counts")
     pull: Literal["auto", "up", "down", "none"] = Field("up", description="the board's resistor on the pin")
+
+    @model_validator(mode="after")
+    def _fails_safe(self) -> "FailSafeSwitchConfig":
+        if self.resolved_pull != ("up" if self.active_high else "down"):
+            raise ValueError(
+                f"active_high: {str(self.active_high).lower()} with pull: {self.pull} does not tell a torn wire from a "
+                "contact in good order; take a contact that opens when actuated: from the pin to ground with "
+                "active_high: true and pull: up, or to 3.3 V with active_high: false and pull: down"
+            )
+        return self

@@ -1,15 +1,25 @@
-"""What the sections of all gates share: servos, the home switch, jams, how long a way takes at most."""
+"""What the sections of all gates share: servos, the home switch, jams, how long a way takes at most.
 
+How long is meant for a loop that ticks in time: a late tick makes a motion longer.
+"""
+
+import math
 from collections.abc import Iterable, Mapping
 from typing import Self
 
 from pydantic import Field, model_validator
 
+from edge.clock import TICK_S
 from edge.config.base import Pin, Section, SwitchConfig
+from edge.config.durations import FRAME_S, in_ticks
 
-__all__ = ["AngledGate", "DoorFields", "GateSection", "ServoConfig", "ServoFields", "refuse_bins"]
+__all__ = ["TIMER_SLACK_S", "AngledGate", "DoorFields", "GateSection", "ServoConfig", "ServoFields", "refuse_bins"]
 
 HOME = "home"
+LONGEST_PARK_S = 120.0
+"""Longest `park_limit_s`: whoever waits for a gate to be parked waits no longer, nor does a motor that is stuck."""
+TIMER_SLACK_S = 0.2
+"""What switches off by itself has so much more time than it needs, or a late tick would cut its way short."""
 
 
 class ServoFields(Section):
@@ -17,7 +27,7 @@ class ServoFields(Section):
     max_angle_deg: float = Field(180.0, ge=-360, le=360, description="angle at the longest pulse")
     min_pulse_us: float = Field(500.0, ge=100, le=3000, description="shortest pulse of the servo")
     max_pulse_us: float = Field(2500.0, ge=100, le=3000, description="longest pulse of the servo")
-    step_deg: float = Field(2.0, gt=0, le=180, description="degrees a step of the ramp; inrush browns the Pi out")
+    step_deg: float = Field(2.0, ge=0.1, le=180, description="degrees a step of the ramp; inrush browns the Pi out")
     step_s: float = Field(0.01, ge=0.01, le=1, description="duration of one step of the ramp")
     settle_s: float = Field(0.25, ge=0, le=10, description="rest at the end of the way before the servo is detached")
 
@@ -29,9 +39,15 @@ class ServoFields(Section):
             raise ValueError("min_pulse_us must be below max_pulse_us")
         return self
 
-    def sweep_s(self) -> float:
-        """The longest ramp, from one end to the other."""
-        return (self.max_angle_deg - self.min_angle_deg) / self.step_deg * self.step_s
+    def ramp_s(self, *angles_deg: float) -> float:
+        """The longest ramp between any two of these angles."""
+        # The last step begins no wait, but an angle that is read back may be a hair further, which is a step more.
+        steps = math.ceil((max(angles_deg) - min(angles_deg)) / self.step_deg)
+        return steps * in_ticks(self.step_s)
+
+    def turn_s(self, *angles_deg: float) -> float:
+        """The longest way between any two of these angles: ramp, settle, let go."""
+        return self.ramp_s(*angles_deg) + in_ticks(self.step_s + self.settle_s) + in_ticks(FRAME_S)
 
     def refuse_beyond(self, angles_deg: Mapping[str, float]) -> None:
         """Raises: ValueError for an angle that the servo does not reach."""
@@ -54,7 +70,11 @@ class GateSection(Section):
         None, description="switch that is actuated at home; without one the way home is trusted"
     )
     home_timeout_s: float = Field(
-        0.5, gt=0, le=30, description="the home switch must be actuated so long after the way home"
+        0.5,
+        gt=0,
+        le=2,
+        description="the home switch must be actuated so long after the way home, and released so long after the way "
+        "to a bin; what is stuck has power meanwhile",
     )
     jam_retries: int = Field(
         2, ge=0, le=10, description="times a motion that jammed is tried again before it is a fault (gate_jammed)"
@@ -68,14 +88,18 @@ class GateSection(Section):
 
     @property
     def slowest_home_s(self) -> float:
-        """The longest way home without a jam."""
+        """The longest way home, from wherever the gate stands and whatever it does; a try that jams takes no longer."""
+        raise NotImplementedError
+
+    @property
+    def slowest_way_s(self) -> float:
+        """The longest time from the beginning of a route's motion until its way is fully open, without a jam."""
         raise NotImplementedError
 
     @property
     def park_limit_s(self) -> float:
         """A gate not home by then is cut off: twice the longest way home with all its retries, and two seconds."""
-        tries_s = (1 + self.jam_retries) * (self.slowest_home_s + self._switch_s())
-        return 2.0 * (tries_s + self.jam_retries * self.jam_pause_s) + 2.0
+        return 2.0 * ((1 + self.jam_retries) * self.slowest_home_s + self.jam_retries * self.jam_pause_s) + 2.0
 
     def servo_pins(self) -> dict[str, int]:
         """Keys and pins of the servos."""
@@ -89,8 +113,18 @@ class GateSection(Section):
         """Keys and settings of the switches."""
         return {} if self.home_switch is None else {"home_switch": self.home_switch}
 
+    def refuse_slow_home(self) -> None:
+        """Raises: ValueError if nobody would wait so long for the gate to be parked."""
+        if self.park_limit_s > LONGEST_PARK_S:
+            raise ValueError(
+                f"the way home may take {self.slowest_home_s:.1f} s, and with {self.jam_retries} retries the gate is "
+                f"cut off only after {self.park_limit_s:.0f} s, expected {LONGEST_PARK_S:.0f} at most; let it turn "
+                "faster, or lower jam_retries or jam_pause_s"
+            )
+
     def _switch_s(self) -> float:
-        return 0.0 if self.home_switch is None else self.home_timeout_s
+        """The longest wait for the home switch, with its last look."""
+        return 0.0 if self.home_switch is None else in_ticks(self.home_timeout_s) + TICK_S
 
 
 class AngledGate(GateSection):
@@ -124,8 +158,12 @@ class DoorFields(Section):
 
 
 def refuse_bins(key: str, bins: Iterable[str]) -> None:
+    """Raises: ValueError for names that are none, or that the gate needs itself."""
     names = list(bins)
     if not names:
         raise ValueError(f"{key} names no bin")
     if HOME in names:
         raise ValueError(f"{key} names a bin 'home', which is the gate's own word for its parked position")
+    for name in names:
+        if not name or name != name.strip():
+            raise ValueError(f"{key} names a bin {name!r}; give it a name without blanks around it")

@@ -32,7 +32,7 @@ _KINDS = {
 def _kind(value: Any) -> str | None:
     if isinstance(value, Mapping):
         kind = value.get("kind", "servo_flap")
-        return kind if kind in _KINDS else None
+        return kind if isinstance(kind, str) and kind in _KINDS else None
     # What is no section at all is told so by the first of them.
     return str(getattr(value, "kind", "servo_flap"))
 

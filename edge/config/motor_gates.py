@@ -5,14 +5,21 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from edge.clock import TICK_S
 from edge.config.base import Pin, SwitchConfig
-from edge.config.gate_base import AngledGate, DoorFields, GateSection, ServoConfig, refuse_bins
+from edge.config.durations import Trapezoid, in_ticks, seek_s
+from edge.config.gate_base import TIMER_SLACK_S, AngledGate, DoorFields, GateSection, ServoConfig, refuse_bins
 
-__all__ = ["CarouselConfig", "ConveyorConfig", "SolenoidConfig"]
+__all__ = ["RELEASE_DEG", "SEARCH_DEG", "CarouselConfig", "ConveyorConfig", "SolenoidConfig"]
 
+SEARCH_DEG = 396.0
+"""Longest way to the home switch of a carousel that knows nothing: a full turn and a tenth."""
+RELEASE_DEG = 180.0
+"""Longest way off the home switch."""
+BURST_FULL_STEPS = 2
+"""Steps that are due at a tick are given out back to back: about as far as a rotor follows at once."""
 MAX_STEPS_S = 3200
-"""Steps are given out a hundred times a second, those that are due back to back: 32 of them are two full steps at a
-sixteenth, about as far as a rotor follows at once."""
+"""The loop gives them out by itself, and has more to do."""
 
 
 class CarouselConfig(AngledGate, DoorFields):
@@ -27,9 +34,14 @@ class CarouselConfig(AngledGate, DoorFields):
     steps_per_turn: int = Field(
         1600, ge=4, le=200_000, description="steps of one turn of the carousel, microsteps and gear counted"
     )
-    max_speed_deg_s: float = Field(90.0, gt=0, le=720, description="speed between its ramps")
-    acceleration_deg_s2: float = Field(180.0, gt=0, le=10_000, description="of both ramps")
-    search_speed_deg_s: float = Field(45.0, gt=0, le=360, description="speed at which the home switch is looked for")
+    microsteps: Literal[1, 2, 4, 8, 16, 32, 64, 128, 256] = Field(
+        8,
+        description="microsteps of a full step, as the driver is set: what is due in 10 ms is given out back to back, "
+        "two full steps at most",
+    )
+    max_speed_deg_s: float = Field(90.0, ge=1, le=720, description="speed between its ramps")
+    acceleration_deg_s2: float = Field(180.0, ge=1, le=10_000, description="of both ramps")
+    search_speed_deg_s: float = Field(45.0, ge=1, le=360, description="speed at which the home switch is looked for")
     tolerance_deg: float = Field(
         5.0,
         gt=0,
@@ -57,24 +69,56 @@ class CarouselConfig(AngledGate, DoorFields):
                 f"steps_per_turn makes {steps_s:.0f} steps a second at {speed_deg_s:g} degrees a second, above "
                 f"{MAX_STEPS_S}; take coarser microsteps, or turn slower"
             )
+        burst = steps_s * TICK_S / self.microsteps
+        if burst > BURST_FULL_STEPS * (1 + 1e-9):
+            raise ValueError(
+                f"steps_per_turn and microsteps make {burst:.1f} full steps at once at {speed_deg_s:g} degrees a "
+                f"second, above {BURST_FULL_STEPS}, and the motor would lose them; turn slower, or mend microsteps, "
+                "which is what the driver is set to"
+            )
         if self.door is None and 0.0 in self.bins_deg.values():
             raise ValueError(
                 "bins_deg has a bin at 0 degrees, where the carousel parks; without a door it is always open"
             )
         if self.door is not None:
             self.refuse_door(self.door)
+        self.refuse_slow_home()
         return self
 
     @property
     def slowest_home_s(self) -> float:
-        door_s = 0.0 if self.door is None else self.door.sweep_s() + self.door.settle_s
-        return door_s + 2 * (400.0 / self.search_speed_deg_s + self.settle_s)
+        known_s = self._turn_s(180.0) + self._seek_s(3 * self.tolerance_deg)
+        return self._start_s() + max(self._search_s(), known_s) + in_ticks(self.settle_s)
+
+    @property
+    def slowest_way_s(self) -> float:
+        door_s = 0.0 if self.door is None else self.door.ramp_s(self.door_closed_deg, self.door_open_deg)
+        return self._start_s() + self._search_s() + self._turn_s(180.0) + in_ticks(self.settle_s) + door_s
 
     def servo_pins(self) -> dict[str, int]:
         return {} if self.door is None else {"door.pin": self.door.pin}
 
     def output_pins(self) -> dict[str, int]:
         return {"step_pin": self.step_pin, "direction_pin": self.direction_pin, "enable_pin": self.enable_pin}
+
+    def _start_s(self) -> float:
+        """It brakes, the door closes, and the motor gets its power."""
+        brake_s = in_ticks(max(self.max_speed_deg_s, self.search_speed_deg_s) / self.acceleration_deg_s2) + TICK_S
+        door_s = 0.0 if self.door is None else self.door.turn_s(self.door_closed_deg, self.door_open_deg)
+        return brake_s + door_s + TICK_S
+
+    def _search_s(self) -> float:
+        """From nobody knows where: off the switch and back to it, or a full turn."""
+        run_up_s = self._turn_s(2 * self.tolerance_deg) + self._seek_s(4 * self.tolerance_deg)
+        return max(self._seek_s(RELEASE_DEG) + run_up_s, self._seek_s(SEARCH_DEG))
+
+    def _turn_s(self, way_deg: float) -> float:
+        return in_ticks(Trapezoid(way_deg, self.max_speed_deg_s, self.acceleration_deg_s2).duration_s) + TICK_S
+
+    def _seek_s(self, way_deg: float) -> float:
+        # A way of whole steps, and the one that finds it over.
+        way_deg += 2 * 360.0 / self.steps_per_turn
+        return in_ticks(seek_s(way_deg, self.search_speed_deg_s, self.acceleration_deg_s2)) + TICK_S
 
 
 class SolenoidConfig(GateSection):
@@ -89,7 +133,7 @@ class SolenoidConfig(GateSection):
     max_on_s: float = Field(
         2.0, gt=0, le=60, description="a coil goes off after so long whatever happens: it would burn"
     )
-    rest_s: float = Field(0.5, ge=0, le=600, description="pause after a coil was on, so that it cools")
+    rest_s: float = Field(0.5, ge=0, le=60, description="pause after a coil was on, so that it cools")
 
     @model_validator(mode="after")
     def _coils(self) -> Self:
@@ -99,8 +143,12 @@ class SolenoidConfig(GateSection):
             raise ValueError("bin_pins leaves two bins without a pin; the springs lead to one")
         if pins.count(None) == len(pins):
             raise ValueError("bin_pins names no pin; a gate without a coil sorts nothing")
-        if self.hold_s > self.max_on_s:
-            raise ValueError(f"hold_s is {self.hold_s:g}, above max_on_s ({self.max_on_s:g})")
+        if self.hold_s > self.longest_hold_s + 1e-9:
+            raise ValueError(
+                f"hold_s is {self.hold_s:g}, above {self.longest_hold_s:g}, which max_on_s ({self.max_on_s:g}) leaves: "
+                f"{self._overhead()} must pass before a coil goes off by itself"
+            )
+        self.refuse_slow_home()
         return self
 
     @property
@@ -108,11 +156,24 @@ class SolenoidConfig(GateSection):
         return tuple(self.bin_pins)
 
     @property
+    def longest_hold_s(self) -> float:
+        """The most that `hold_s` may be; below 0 if `max_on_s` is too short for any."""
+        return self.max_on_s - TIMER_SLACK_S - (0.0 if self.home_switch is None else self.home_timeout_s)
+
+    @property
     def slowest_home_s(self) -> float:
-        return self.rest_s
+        return self._switch_s()
+
+    @property
+    def slowest_way_s(self) -> float:
+        return in_ticks(self.rest_s) + self._switch_s()
 
     def output_pins(self) -> dict[str, int]:
         return {f"bin_pins.{name}": pin for name, pin in self.bin_pins.items() if pin is not None}
+
+    def _overhead(self) -> str:
+        switch = " and" if self.home_switch is None else ", home_timeout_s and"
+        return f"hold_s{switch} {TIMER_SLACK_S:g} s"
 
 
 class ConveyorConfig(AngledGate):
@@ -128,7 +189,13 @@ class ConveyorConfig(AngledGate):
         description="frequency by which the belt's speed is ramped; null: on and off, as a relay",
     )
     belt_ramp_s: float = Field(0.5, ge=0, le=10, description="from rest to full speed, and back, where there is PWM")
-    run_s: float = Field(2.0, gt=0, le=60, description="how long the belt runs to carry an item off its end")
+    run_s: float = Field(
+        2.0,
+        gt=0,
+        le=60,
+        description="how long the belt runs to carry an item off its end; what lies at the exit sensor before must "
+        "leave it within that time",
+    )
     max_run_s: float = Field(6.0, gt=0, le=120, description="the belt stops after so long whatever happens")
     exit_sensor: SwitchConfig | None = Field(
         None, description="sensor at the belt's end: the belt stops once an item has passed; none in max_run_s is a jam"
@@ -148,13 +215,23 @@ class ConveyorConfig(AngledGate):
             raise ValueError(
                 "belt_pwm_hz needs belt_active_high: true: PWM begins low, and the belt would twitch at each start"
             )
-        if self.run_s + 2 * self._ramp_s() > self.max_run_s:
-            raise ValueError(f"run_s with its ramps is above max_run_s ({self.max_run_s:g})")
+        least_s = self.run_s + 2 * self._ramp_s() + TIMER_SLACK_S
+        if least_s > self.max_run_s + 1e-9:
+            raise ValueError(
+                f"max_run_s is {self.max_run_s:g}, expected at least {least_s:g}: run_s with its ramps and "
+                f"{TIMER_SLACK_S:g} s must pass before the belt stops by itself"
+            )
+        self.refuse_slow_home()
         return self
 
     @property
     def slowest_home_s(self) -> float:
-        return self._ramp_s() + self.diverter.sweep_s() + self.diverter.settle_s
+        turn_s = self.diverter.turn_s(self.diverter_home_deg, *self.bins_deg.values())
+        return in_ticks(self._ramp_s()) + TICK_S + turn_s + self._switch_s()
+
+    @property
+    def slowest_way_s(self) -> float:
+        return self.slowest_home_s
 
     def servo_pins(self) -> dict[str, int]:
         return {"diverter.pin": self.diverter.pin}

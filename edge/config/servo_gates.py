@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from edge.config.base import Pin
+from edge.config.durations import FRAME_S, in_ticks
 from edge.config.gate_base import AngledGate, DoorFields, ServoConfig, ServoFields
 
 __all__ = ["ServoFlapConfig", "TwoServosConfig"]
@@ -29,6 +30,7 @@ class ServoFlapConfig(AngledGate, ServoFields):
         if len(set(angles)) < len(angles):
             raise ValueError("bins_deg and home_deg share an angle; a flap that stands still sorts nothing")
         self.refuse_beyond({"home_deg": self.home_deg, **self.bins_deg})
+        self.refuse_slow_home()
         return self
 
     @property
@@ -38,7 +40,11 @@ class ServoFlapConfig(AngledGate, ServoFields):
 
     @property
     def slowest_home_s(self) -> float:
-        return self.sweep_s() + self.settle_s
+        return self.turn_s(self.home_deg, *self.bins_deg.values()) + self._switch_s()
+
+    @property
+    def slowest_way_s(self) -> float:
+        return self.ramp_s(self.home_deg, *self.bins_deg.values()) + self._switch_s()
 
     def servo_pins(self) -> dict[str, int]:
         return {"servo_pin": self.servo_pin}
@@ -58,11 +64,21 @@ class TwoServosConfig(AngledGate, DoorFields):
     def _angles_within_reach(self) -> Self:
         self.diverter.refuse_beyond({"diverter_home_deg": self.diverter_home_deg, **self.bins_deg})
         self.refuse_door(self.door)
+        self.refuse_slow_home()
         return self
 
     @property
     def slowest_home_s(self) -> float:
-        return sum(servo.sweep_s() + servo.settle_s for servo in (self.diverter, self.door))
+        return self._turns_s() + self._switch_s()
+
+    @property
+    def slowest_way_s(self) -> float:
+        return self._turns_s() + self.door.ramp_s(self.door_closed_deg, self.door_open_deg) + self._switch_s()
 
     def servo_pins(self) -> dict[str, int]:
         return {"diverter.pin": self.diverter.pin, "door.pin": self.door.pin}
+
+    def _turns_s(self) -> float:
+        """The diverter is let go, the door closes, the diverter turns."""
+        door_s = self.door.turn_s(self.door_closed_deg, self.door_open_deg)
+        return in_ticks(FRAME_S) + door_s + self.diverter.turn_s(self.diverter_home_deg, *self.bins_deg.values())

@@ -17,7 +17,7 @@ from edge.config.sorting import (
     SourceConfig,
     VoteConfig,
 )
-from edge.config.wiring import PinUse, pin_uses, refuse_conflicts, refuse_software_only
+from edge.config.wiring import PinUse, pin_uses, refuse_conflicts, refuse_software_only, refuse_started_motors
 
 __all__ = ["Config", "json_schema"]
 
@@ -65,6 +65,12 @@ class Config(Section):
             raise ValueError(
                 f"uncertain_route is {self.uncertain_route!r}, which is no bin of gate.{self.bins_key} ({bins})"
             )
+        run_s = self.gate.run_s if self.gate.kind == "conveyor" else 0.0
+        if self.drop_sensor.kind != "none" and self.drop_sensor.timeout_s < run_s:
+            raise ValueError(
+                f"drop_sensor.timeout_s is {self.drop_sensor.timeout_s:g}, below gate.run_s ({run_s:g}): it counts "
+                "from the start of the belt, which carries the item so long"
+            )
         for name in self.bins.sensors:
             if name not in self.gate.bins:
                 raise ValueError(f"bins.sensors.{name} names no bin of gate.{self.bins_key} ({bins})")
@@ -73,6 +79,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _wires_fit(self) -> Self:
         refuse_conflicts(self.pin_uses())
+        refuse_started_motors(self.pin_uses())
         if self.pins.pwm == "hardware":
             refuse_software_only(self.pin_uses())
         return self

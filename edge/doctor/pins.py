@@ -94,7 +94,9 @@ def _lines(machine: Machine, device: Path, uses: tuple[PinUse, ...], sorter: Pro
 def _pwm(machine: Machine, uses: tuple[PinUse, ...]) -> Finding:
     root = machine.at("/sys/class/pwm")
     try:
-        channels = {use.bcm: find_channel(use.bcm, root) for use in uses if use.signal == "servo"}
+        channels = {
+            use.bcm: find_channel(use.bcm, root) for use in uses if use.signal == "servo" or use.is_hardware_pwm
+        }
     except ActuatorError as exc:
         return refused("gpio.pwm", exc)
     if not all(machine.may(chip / "export", os.W_OK) for chip, _ in channels.values()):

@@ -3,28 +3,30 @@
 from contextlib import ExitStack
 
 from edge.config import CarouselConfig
+from edge.config.motor_gates import RELEASE_DEG, SEARCH_DEG
 from edge.contact import Contact, pin_name
 from edge.errors import JamError
-from edge.gates.motion import Script, ScriptedGate, cut_all
+from edge.gates.motion import Script, ScriptedGate
 from edge.gates.servo import ServoAxis
 from edge.gates.stepper import StepperAxis
 from edge.pins import PinFactory
+from edge.pins.attempts import attempt_all
 
 __all__ = ["Carousel"]
 
-SEARCH_DEG = 396.0
-"""Longest way to the home switch: a full turn and a tenth."""
-RELEASE_DEG = 180.0
-"""Longest way off the home switch."""
-
 
 class Carousel(ScriptedGate):
-    """The carousel turns the shortest way, rests, and the door (if there is one) opens; home: the door closes, then the
-    carousel turns.
+    """The door (if there is one) closes, the carousel turns the shortest way, rests, and the door opens; home: the door
+    closes, then the carousel turns.
 
     At most one motor moves; the stepper holds the carousel from the first step until it is home again. Home is always
     met turning forwards, at search speed. A switch that is met elsewhere than expected means lost steps: home is
     searched anew, which counts as a jam.
+
+    A carousel that is stuck has power for a bounded way only. From a known position that is the shortest way home, and
+    no more than `tolerance_deg` beyond where the switch should be met. From an unknown one it is a search: a full turn
+    and a tenth, 8.9 s at 45 degrees a second, and of a carousel that begins on its switch half a turn at most to leave
+    it and four times `tolerance_deg` to meet it again. Each of `jam_retries` is such a search.
 
     Hazards: those of `StepperAxis`, and of `ServoAxis` with a door. Steps that were lost on the way to a bin are found
     only on the way home, when the item has fallen. Parked without power, the carousel can be turned by hand, which is
@@ -93,11 +95,11 @@ class _Turntable:
 
     def cut(self) -> None:
         cuts = [self._axis.cut] if self._door is None else [self._axis.cut, self._door.cut]
-        cut_all(*cuts)
+        attempt_all(*cuts)
 
     def _close_door(self) -> Script:
         if self._door is not None:
-            yield from self._door.bring_to(self._config.door_closed_deg)
+            yield from self._door.turn(self._config.door_closed_deg)
 
     def _return(self) -> Script:
         """From a known position. The switch says whether it is still known."""
@@ -116,6 +118,7 @@ class _Turntable:
 
     def _search(self) -> Script:
         """From nobody knows where: off the switch if it is on it, then forwards to its near edge."""
+        way_deg, way = SEARCH_DEG, "in a full turn"
         if self._switch.is_actuated():
             if not (yield from self._axis.seek(-RELEASE_DEG, self._is_released)):
                 raise JamError(
@@ -123,10 +126,11 @@ class _Turntable:
                     "gate.home_switch and its wire"
                 )
             yield from self._axis.turn_by(-2 * self._config.tolerance_deg)
-        if not (yield from self._axis.seek(SEARCH_DEG, self._switch.is_actuated)):
+            way_deg, way = 4 * self._config.tolerance_deg, "again where it was left"
+        if not (yield from self._axis.seek(way_deg, self._switch.is_actuated)):
             raise JamError(
-                f"the {self._switch_name} was not met in a full turn; free the carousel, or check gate.home_switch and "
-                "the motor's supply"
+                f"the {self._switch_name} was not met {way}; free the carousel, or check gate.home_switch and the "
+                "motor's supply"
             )
         self._axis.mark_home()
 

@@ -70,12 +70,13 @@ class LimitedOutput:
 
     def start(self, value: float = 1.0) -> None:
         """Switch on, and begin to count. Raises: ActuatorError if the pin does not obey."""
-        self.cut()
-        started = self._started = object()
-        self._has_expired = False
-        # The timer first: without it nothing goes on.
-        self._timer = self._start_timer(self._limit_s, lambda: self._expire(started))
-        self.drive(value)
+        with self._lock:
+            self._cut()
+            started = self._started = object()
+            self._has_expired = False
+            # The timer first: without it nothing goes on.
+            self._timer = self._start_timer(self._limit_s, lambda: self._expire(started))
+            self._write(value)
 
     def drive(self, value: float) -> bool:
         """Change the level, 0..1, while it is on; False if it went off by itself meanwhile.
@@ -94,12 +95,14 @@ class LimitedOutput:
 
     def cut(self) -> None:
         """Switch off at once. Raises: ActuatorError if the pin does not obey."""
-        if self._device is None:
-            return
         with self._lock:
-            timer, self._timer = self._timer, None
-            self._write(0.0)
-            self._failure = None
+            if self._device is not None:
+                self._cut()
+
+    def _cut(self) -> None:
+        timer, self._timer = self._timer, None
+        self._write(0.0)
+        self._failure = None
         # Only now: a pin that did not obey is tried once more by the timer.
         if timer is not None:
             timer.cancel()

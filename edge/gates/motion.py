@@ -4,7 +4,7 @@ A mechanism (a servo flap, a carousel, ...) is a small object that knows how to 
 bin. It says so in scripts: generators that do the next step and yield how long to wait until the one after it.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack
 from typing import Protocol
 
@@ -12,11 +12,11 @@ from edge.config import GateConfig
 from edge.errors import ActuatorError, JamError
 from edge.records import GateReport
 
-__all__ = ["HOME", "POLL_S", "Mechanism", "Script", "ScriptedGate", "cut_all"]
+__all__ = ["HOME", "ROUNDING_S", "Mechanism", "Script", "ScriptedGate"]
 
 HOME = "home"
-POLL_S = 0.01
-"""Period at which scripts look at switches: that of the loop's ticks."""
+ROUNDING_S = 1e-6
+"""A wait is over this much before its time: a sum of ticks is a hair more or less than their number."""
 
 Script = Generator[float, float, None]
 """Yields how many seconds to wait, and is sent the time when they are over. A wait of 0 goes on in the same tick."""
@@ -116,7 +116,7 @@ class ScriptedGate:
         if motion is None:
             return None
         try:
-            while now_s >= motion.next_s:
+            while now_s >= motion.next_s - ROUNDING_S:
                 motion.next_s = now_s + motion.script.send(now_s)
         except StopIteration:
             self._motion = None
@@ -191,18 +191,6 @@ class _Motion:
         self.script = script
         self.started_s = now_s
         self.next_s = now_s
-
-
-def cut_all(*cuts: Callable[[], None]) -> None:
-    """Call all of them, in order, whatever they raise. Raises: the error of the first that failed, if any."""
-    failed: ActuatorError | None = None
-    for cut in cuts:
-        try:
-            cut()
-        except ActuatorError as exc:
-            failed = failed or exc
-    if failed is not None:
-        raise failed
 
 
 def _way(target: str) -> str:

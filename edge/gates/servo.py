@@ -5,14 +5,13 @@ from contextlib import ExitStack
 from typing import Any
 
 from edge.config import ServoConfig
+from edge.config.durations import FRAME_S
 from edge.errors import ActuatorError
-from edge.gates.motion import Script, cut_all
+from edge.gates.motion import Script
 from edge.pins import PinFactory
+from edge.pins.attempts import attempt_all
 
 __all__ = ["FRAME_S", "ServoAxis"]
-
-FRAME_S = 0.02
-"""Period of a servo's control pulses."""
 
 
 class ServoAxis:
@@ -37,7 +36,6 @@ class ServoAxis:
         self._servo: Any = None
         self._position_deg: float | None = None
         self._commanded_deg: float | None = None
-        self._arrived_deg: float | None = None
         self._is_powered = False
 
     @property
@@ -72,13 +70,11 @@ class ServoAxis:
         """
         from_deg = to_deg if self._position_deg is None else self._position_deg
         steps = max(1, math.ceil(abs(to_deg - from_deg) / self._config.step_deg - 1e-9))
-        self._arrived_deg = None
         for step in range(1, steps + 1):
             self._command(from_deg + (to_deg - from_deg) * (1.0 - (steps - step) / steps))
             if step < steps:
                 yield self._config.step_s
         self._position_deg = self._commanded_deg = self._read_back()
-        self._arrived_deg = to_deg
 
     def hold(self, duration_s: float) -> Script:
         """Stand powered at the end of a ramp."""
@@ -96,19 +92,17 @@ class ServoAxis:
             self._detach()
 
     def turn(self, to_deg: float) -> Script:
-        """A whole way: ramp, settle, let go."""
+        """A whole way: ramp, settle, let go. An arm that is there already is commanded all the same, since a hand or
+        its own weight may have moved it while it had no power.
+        """
         yield from self.ramp(to_deg)
         yield from self.settle()
         yield from self.let_go()
 
-    def bring_to(self, angle_deg: float) -> Script:
-        """Like `turn`, but an arm that was led there by the last ramp is only let go."""
-        yield from self.let_go() if self._arrived_deg == angle_deg else self.turn(angle_deg)
-
     def cut(self) -> None:
         """Take the power off at once. Raises: ActuatorError if the pin does not obey; it is detached all the same."""
         if self._servo is not None:
-            cut_all(self._release, self._detach)
+            attempt_all(self._release, self._detach)
 
     def _close(self) -> None:
         servo, self._servo = self._servo, None

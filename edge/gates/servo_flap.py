@@ -12,7 +12,7 @@ __all__ = ["FRAME_S", "ServoFlap"]
 
 
 class ServoFlap(ScriptedGate):
-    """Ramp, hold; home: ramp, settle, meet the home switch if there is one, detach.
+    """Ramp, leave the home switch if there is one, hold; home: ramp, settle, meet the switch, detach.
 
     Hazards: those of `ServoAxis`. If power fails in mid-swing the flap stays where it is; without power it falls if it
     is heavy. After a jam the flap pushes again, from wherever it stands, without a ramp.
@@ -51,6 +51,7 @@ class _Flap:
 
     def open_way(self, target: str) -> Script:
         yield from self._axis.ramp(self._config.bins_deg[target])
+        yield from self._home.confirm_left()
 
     def hold_open(self, target: str) -> Script:
         yield from self._axis.hold(self._config.hold_s)

@@ -5,53 +5,21 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from typing import Any
 
+from edge.clock import TICK_S
 from edge.config import CarouselConfig
+from edge.config.durations import Trapezoid
 from edge.errors import ActuatorError
 from edge.gates.motion import Script
 from edge.pins import PinFactory
 
-__all__ = ["STEP_PERIOD_S", "StepperAxis", "Trapezoid"]
-
-STEP_PERIOD_S = 0.01
-"""Steps are given out so often, those that are due back to back: the period of the loop's ticks."""
-
-
-class Trapezoid:
-    """A way with a ramp at both ends.
-
-    Args:
-        way: length of the way, in any unit.
-        speed, acceleration: limits, in that unit a second and a second squared.
-    """
-
-    def __init__(self, way: float, speed: float, acceleration: float) -> None:
-        self._way = way
-        self._acceleration = acceleration
-        self._ramp_s = min(speed / acceleration, math.sqrt(way / acceleration))
-        self._top = acceleration * self._ramp_s
-        self.duration_s = way / self._top + self._ramp_s if way > 0 else 0.0
-
-    def travelled(self, t_s: float) -> float:
-        """How far it is after a time."""
-        left_s = self.duration_s - t_s
-        if left_s <= 0:
-            return self._way
-        if t_s < self._ramp_s:
-            return self._acceleration * t_s**2 / 2
-        if left_s < self._ramp_s:
-            return self._way - self._acceleration * left_s**2 / 2
-        return self._top * (t_s - self._ramp_s / 2)
-
-    def speed(self, t_s: float) -> float:
-        """How fast it is after a time."""
-        left_s = self.duration_s - t_s
-        return max(0.0, min(self._acceleration * t_s, self._top, self._acceleration * left_s))
+__all__ = ["StepperAxis"]
 
 
 class StepperAxis:
     """A stepper that counts its steps. Its position is known from `mark_home` until its power is off.
 
-    A script gives out one tick's steps a wait, so a late tick makes a way longer and never faster.
+    A script gives out one tick's steps a wait, back to back, so a late tick makes a way longer and never faster. They
+    are two full steps at most, which `CarouselConfig` sees to.
 
     Hazards: a stepper that is blocked or too fast loses steps and does not tell. Without power it turns freely. While
     the Pi starts its pins are inputs: a resistor must hold ENABLE where it switches the driver off, or the motor is
@@ -93,7 +61,7 @@ class StepperAxis:
     def power_on(self) -> Script:
         """Hold the motor. Without power it may have turned."""
         self._write(self._enable, True)
-        yield STEP_PERIOD_S
+        yield TICK_S
 
     def cut(self) -> None:
         """Take the power off at once. Raises: ActuatorError if the pin does not obey."""
@@ -121,12 +89,12 @@ class StepperAxis:
         done, ticks = 0, 0
         while done < total:
             ticks += 1
-            t_s = ticks * STEP_PERIOD_S
+            t_s = ticks * TICK_S
             due = total if t_s >= profile.duration_s else int(profile.travelled(t_s) / self._step_deg + 1e-6)
             self._speed_deg_s = profile.speed(t_s)
             self._give(due - done)
             done = due
-            yield STEP_PERIOD_S
+            yield TICK_S
         self._speed_deg_s = 0.0
 
     def seek(self, way_deg: float, is_there: Callable[[], bool]) -> Generator[float, float, bool]:
@@ -141,9 +109,9 @@ class StepperAxis:
         total = math.ceil(abs(way_deg) / self._step_deg)
         done, due_deg = 0, 0.0
         while True:
-            speed = self._speed_deg_s + config.acceleration_deg_s2 * STEP_PERIOD_S
+            speed = self._speed_deg_s + config.acceleration_deg_s2 * TICK_S
             self._speed_deg_s = min(speed, config.search_speed_deg_s)
-            due_deg += self._speed_deg_s * STEP_PERIOD_S
+            due_deg += self._speed_deg_s * TICK_S
             while done < int(due_deg / self._step_deg):
                 has_arrived = is_there()
                 if has_arrived or done == total:
@@ -151,18 +119,18 @@ class StepperAxis:
                     return has_arrived
                 self._give(1)
                 done += 1
-            yield STEP_PERIOD_S
+            yield TICK_S
 
     def brake(self) -> Script:
         """Come to rest from whatever motion was dropped."""
         due_deg = 0.0
         while self._speed_deg_s > 0.0:
-            self._speed_deg_s = max(0.0, self._speed_deg_s - self._config.acceleration_deg_s2 * STEP_PERIOD_S)
-            due_deg += self._speed_deg_s * STEP_PERIOD_S
+            self._speed_deg_s = max(0.0, self._speed_deg_s - self._config.acceleration_deg_s2 * TICK_S)
+            due_deg += self._speed_deg_s * TICK_S
             due = int(due_deg / self._step_deg)
             due_deg -= due * self._step_deg
             self._give(due)
-            yield STEP_PERIOD_S
+            yield TICK_S
 
     def _face(self, way_deg: float) -> None:
         self._sign = -1 if way_deg < 0 else 1

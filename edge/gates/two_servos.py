@@ -4,17 +4,20 @@ from contextlib import ExitStack
 
 from edge.config import TwoServosConfig
 from edge.gates.home_switch import HomeSwitch
-from edge.gates.motion import Script, ScriptedGate, cut_all
+from edge.gates.motion import Script, ScriptedGate
 from edge.gates.servo import ServoAxis
 from edge.pins import PinFactory
+from edge.pins.attempts import attempt_all
 
 __all__ = ["TwoServos"]
 
 
 class TwoServos(ScriptedGate):
-    """The diverter turns and is let go, then the door opens; home: the door closes, then the diverter turns.
+    """The door closes, the diverter turns and is let go, then the door opens; home: the door closes, then the diverter
+    turns.
 
-    At most one servo has power. The home switch, if there is one, is looked at when both are home.
+    At most one servo has power. The home switch, if there is one, is looked at when both are home, and when the way is
+    open: then it must be released, unless the diverter stands at home for that bin, where it may be the diverter's.
 
     Hazards: those of `ServoAxis`. The diverter is without power while the item falls, so its gear must hold the chute.
     If power fails, the door stays as it is, or falls open if it is heavy.
@@ -57,12 +60,14 @@ class _DiverterAndDoor:
 
     def open_way(self, target: str) -> Script:
         yield from self._diverter.let_go()
-        yield from self._door.bring_to(self._config.door_closed_deg)
+        yield from self._door.turn(self._config.door_closed_deg)
         yield from self._diverter.turn(self._config.bins_deg[target])
         yield from self._door.ramp(self._config.door_open_deg)
+        if self._config.bins_deg[target] != self._config.diverter_home_deg:
+            yield from self._home.confirm_left()
 
     def hold_open(self, target: str) -> Script:
         yield from self._door.hold(self._config.hold_s)
 
     def cut(self) -> None:
-        cut_all(self._diverter.cut, self._door.cut)
+        attempt_all(self._diverter.cut, self._door.cut)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.errors import ActuatorError
 from edge.header import HARDWARE_PWM
+from edge.pins.attempts import attempt_all
 
 __all__ = ["PWM_ROOT", "PwmChannel"]
 
@@ -85,16 +86,17 @@ class PwmChannel:
             raise ActuatorError(f"the hardware PWM of GPIO{self._bcm} was given a duty cycle before a frequency")
 
     def stop(self) -> None:
-        """No pulses. Raises: ActuatorError."""
+        """No pulses; what the kernel refuses does not keep the rest from it. Raises: ActuatorError."""
         if self._is_running:
-            self._put_duty(0)
-            self._put("enable", 0)
-            self._is_running = False
+            attempt_all(lambda: self._put_duty(0), self._disable)
 
     def close(self) -> None:
         """No pulses, and the channel given back. Raises: ActuatorError."""
-        self.stop()
-        self._put(self._chip / "unexport", self._channel)
+        attempt_all(self.stop, lambda: self._put(self._chip / "unexport", self._channel))
+
+    def _disable(self) -> None:
+        self._put("enable", 0)
+        self._is_running = False
 
     def _export(self, wait: Callable[[float], None]) -> None:
         if not self._folder.exists():
@@ -120,7 +122,7 @@ class PwmChannel:
         if self._period_ns:
             self._put_duty(0)
         if is_enabled:
-            self._put("enable", 0)
+            self._disable()
 
     def _put_period(self, period_ns: int) -> None:
         self._put("period", period_ns)

@@ -3,6 +3,8 @@
 Imported only where lgpio is wanted: the library is on a Raspberry Pi and nowhere else.
 """
 
+import logging
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -10,11 +12,15 @@ import lgpio
 from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
 
 from edge.header import HARDWARE_PWM
+from edge.pins.attempts import attempt_all
 from edge.pins.chips import find_chip
 from edge.pins.hardware_pwm import PwmChannel
 
 __all__ = ["HeaderFactory", "find_chip"]
 
+_log = logging.getLogger(__name__)
+FREE_S = 0.005
+"""Pause before a line that is busy is given back again."""
 OpenChannel = Callable[[int], PwmChannel]
 
 
@@ -23,7 +29,8 @@ class HeaderFactory(LGPIOFactory):  # type: ignore[misc]  # gpiozero ships no ty
 
     Args:
         chip: label or name of the GPIO chip; None: the one of the header.
-        pwm: what makes the pulses of GPIO12, 13, 18 and 19.
+        pwm: what makes the pulses of GPIO12, 13, 18 and 19; two pins of one channel (`edge.header.HARDWARE_PWM`) would
+            have the same ones, which the configuration refuses.
         open_channel: opens the hardware PWM of a GPIO.
     Raises: ActuatorError if there is no such chip, lgpio.error if it is taken.
     """
@@ -35,6 +42,12 @@ class HeaderFactory(LGPIOFactory):  # type: ignore[misc]  # gpiozero ships no ty
         self._pwm = pwm
         self._open_channel = open_channel
         self.pin_class = self._make_pin
+
+    def close(self) -> None:
+        # gpiozero's own leaves all others open after a pin that refuses.
+        pins = list(self.pins.values())
+        self.pins.clear()
+        attempt_all(*(pin.close for pin in pins), super().close)
 
     def _make_pin(self, factory: "HeaderFactory", info: Any) -> Any:
         if self._pwm == "hardware" and int(info.name.removeprefix("GPIO")) in HARDWARE_PWM:
@@ -55,7 +68,16 @@ class FinePin(LGPIOPin):  # type: ignore[misc]  # gpiozero ships no types
     def close(self) -> None:
         # gpiozero's own leaves the callback with lgpio, whose thread dies of it when another factory uses the line.
         self.when_changed = None
-        super().close()
+        for is_last in (False, False, False, True):
+            try:
+                super().close()
+                return
+            except lgpio.error as exc:
+                # lgpio's own thread may hold the line for a moment after its last edge.
+                if is_last:
+                    _log.warning("GPIO%d was not given back (%s); it is once the program ends", self._number, exc)
+                else:
+                    time.sleep(FREE_S)
 
     def output_with_state(self, state: float) -> None:
         self.when_changed = None
@@ -89,12 +111,12 @@ class HardwarePwmPin(FinePin):
         self._is_output = False
 
     def close(self) -> None:
-        if self._channel is not None:
-            channel, self._channel = self._channel, None
-            channel.close()
-        if self._is_claimed:
-            super().close()
+        channel, self._channel = self._channel, None
         self._is_output = False
+        attempt_all(
+            *([] if channel is None else [channel.close]),
+            *([super().close] if self._is_claimed else []),
+        )
 
     def output_with_state(self, state: float) -> None:
         self._is_claimed = True

@@ -11,7 +11,25 @@ def config(text: str) -> Config:
     return parse_config(text, "c.yaml")
 
 
+CONVEYOR = """gate:
+  kind: conveyor
+  belt_pin: {belt}
+  diverter: {{pin: 18}}
+  bins_deg: {{recyclable: 140, residue: 40}}
+"""
 DEVICE_MISTAKES = [
+    (
+        "a drop that cannot be seen in time",
+        CONVEYOR.format(belt=17) + "  run_s: 4.0\ndrop_sensor:\n  kind: beam\n  timeout_s: 3.0\n",
+        9,
+        "drop_sensor.timeout_s is 3, below gate.run_s (4): it counts from the start of the belt",
+    ),
+    (
+        "a belt that runs until the program starts",
+        CONVEYOR.format(belt=2),
+        3,
+        "gate.belt_pin is GPIO2, which the board pulls up by 1.8 kohm: it would be on until the program starts",
+    ),
     (
         "a stop that starts by itself",
         "panel:\n  estop: {pin: 5}\n",
@@ -52,6 +70,31 @@ DEVICE_MISTAKES = [
         "bins.sensors.residue.echo_pin is missing; add it",
     ),
     ("what a full bin does", "bins:\n  when_full: stop\n", 2, "bins.when_full is 'stop': input should be 'pause' or"),
+    (
+        "a stop that a torn wire silences",
+        "panel:\n  estop: {pin: 5, active_high: false}\n  resume_button: {pin: 6}\n",
+        2,
+        "panel.estop: active_high: false with pull: up does not tell a torn wire from a contact in good order; take a "
+        "contact that opens when actuated: from the pin to ground with active_high: true and pull: up",
+    ),
+    (
+        "a lid pulled to where it is closed",
+        "panel:\n  lid: {pin: 5, pull: down}\n",
+        2,
+        "panel.lid: active_high: true with pull: down does not tell",
+    ),
+    (
+        "a lid pulled against its actuated level",
+        "panel:\n  lid: {pin: 5, pull: auto}\n",
+        2,
+        "panel.lid: active_high: true with pull: auto does not tell",
+    ),
+    (
+        "a lid that floats",
+        "panel:\n  lid: {pin: 5, pull: none}\n",
+        2,
+        "panel.lid: active_high: true with pull: none does not tell",
+    ),
     ("pulses of no kind", "pins:\n  pwm: fast\n", 2, "pins.pwm is 'fast': input should be 'software' or 'hardware'"),
 ]
 CAMERA_MISTAKES = [
@@ -144,6 +187,9 @@ def test_a_torn_wire_at_a_fail_safe_contact_reads_as_actuated():
     assert switch is not None
     assert switch.active_high
     assert switch.resolved_pull == "up"
+    to_plus = config("panel: {lid: {pin: 5, active_high: false, pull: down}}\n").panel.lid
+    assert to_plus is not None
+    assert to_plus.resolved_pull == "down"
 
 
 @pytest.mark.parametrize(

@@ -197,14 +197,79 @@ GATE_MISTAKES = [
         "bin_pins names no pin; a gate without a coil",
     ),
     ("no bin for a coil", with_line(SOLENOID, "  bin_pins: {}"), 3, "bin_pins names no bin"),
-    ("a coil that burns", with_line(SOLENOID, "  hold_s: 2.5"), 4, "hold_s is 2.5, above max_on_s (2)"),
+    (
+        "a coil that burns",
+        with_line(SOLENOID, "  hold_s: 1.9"),
+        4,
+        "hold_s is 1.9, above 1.8, which max_on_s (2) leaves: hold_s and 0.2 s must pass before",
+    ),
+    (
+        "a coil that burns while its switch is waited for",
+        with_line(SOLENOID, "  hold_s: 1.5") + "  home_switch: {pin: 21}\n",
+        4,
+        "hold_s is 1.5, above 1.3, which max_on_s (2) leaves: hold_s, home_timeout_s and 0.2 s must pass before",
+    ),
+    (
+        "a coil that rests for ever",
+        with_line(SOLENOID, "  rest_s: 61.0"),
+        4,
+        "gate.rest_s is 61.0: input should be less",
+    ),
     ("a coil that is never on", with_line(SOLENOID, "  hold_s: 0.0"), 4, "gate.hold_s is 0.0: input should be greater"),
-    ("a belt that runs on", with_line(CONVEYOR, "  run_s: 6.5"), 6, "run_s with its ramps is above max_run_s (6)"),
+    (
+        "a belt that runs on",
+        with_line(CONVEYOR, "  run_s: 5.9"),
+        1,
+        "max_run_s is 6, expected at least 6.1: run_s with its ramps and 0.2 s must pass before the belt stops",
+    ),
     (
         "a belt's ramps count",
         with_line(CONVEYOR, "  run_s: 5.5\n  belt_pwm_hz: 100"),
-        6,
-        "run_s with its ramps is above",
+        1,
+        "max_run_s is 6, expected at least 6.7",
+    ),
+    (
+        "a stall that has power for long",
+        "gate:\n  home_timeout_s: 2.5\n",
+        2,
+        "gate.home_timeout_s is 2.5: input should be less than or equal to 2",
+    ),
+    (
+        "a way home that nobody waits for",
+        with_line(CAROUSEL, "  search_speed_deg_s: 10.0"),
+        1,
+        "the way home may take 40.4 s, and with 2 retries the gate is cut off only after 246 s, expected 120 at most; "
+        "let it turn faster, or lower jam_retries or jam_pause_s",
+    ),
+    (
+        "retries that nobody waits for",
+        "gate: {jam_retries: 10, jam_pause_s: 30.0}\n",
+        1,
+        "with 10 retries the gate is cut off only after",
+    ),
+    (
+        "more full steps at once than a rotor follows",
+        with_line(CAROUSEL, "  microsteps: 1"),
+        1,
+        "steps_per_turn and microsteps make 4.0 full steps at once at 90 degrees a second, above 2",
+    ),
+    (
+        "microsteps that no driver has",
+        with_line(CAROUSEL, "  microsteps: 3"),
+        8,
+        "gate.microsteps is 3: input should be 1, 2, 4, 8, 16, 32, 64, 128 or 256",
+    ),
+    (
+        "a bin without a name",
+        with_line(SOLENOID, "  bin_pins: {'': 13, residue: null}"),
+        3,
+        "bin_pins names a bin ''; giv",
+    ),
+    (
+        "a bin with a blank",
+        with_line(TWO_SERVOS, "  bins_deg: {recyclable: 30.0, 'residue ': 60.0}"),
+        5,
+        "bins_deg names a bin 'residue '; give it a name without blanks around it",
     ),
     (
         "a diverter beyond its servo",
@@ -274,6 +339,16 @@ PIN_MISTAKES = [
         "gate.diverter.pin and gate.door.pin (GPIO12 and GPIO18) share a hardware PWM channel, and would move together",
     ),
 ]
+BELT_PWM = "pins: {pwm: hardware}\n" + CONVEYOR + "  belt_pwm_hz: 100\n"
+PIN_MISTAKES += [
+    (
+        "a servo and a belt on one channel",
+        BELT_PWM.replace("belt_pin: 13", "belt_pin: 18"),
+        5,
+        "gate.diverter.pin and gate.belt_pin (GPIO12 and GPIO18) share a hardware PWM channel, and would move "
+        "together; take GPIO12 or 18 for one and GPIO13 or 19 for the other",
+    ),
+]
 MISTAKES = GATE_MISTAKES + PIN_MISTAKES
 
 
@@ -292,6 +367,19 @@ def test_a_gate_has_time_for_every_way_home_before_it_is_cut_off(text: str, mode
     gate = config(text).gate
     assert isinstance(gate, model)
     assert gate.park_limit_s >= 2.0 + (1 + gate.jam_retries) * gate.slowest_home_s
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BELT_PWM,
+        BELT_PWM.replace("belt_pin: 13", "belt_pin: 17"),
+        BELT_PWM.replace("belt_pin: 13", "belt_pin: 18").replace("  belt_pwm_hz: 100\n", ""),
+    ],
+    ids=["a channel of its own", "pulses by software", "a relay"],
+)
+def test_a_belt_beside_a_servo_on_hardware_pwm(text: str):
+    assert config(text).gate.kind == "conveyor"
 
 
 def test_a_home_switch_and_more_retries_give_more_time():

@@ -258,3 +258,47 @@ def test_a_switch_pin_that_is_taken_gives_the_others_back(bench):
     gate = rig.make()
     gate.open()
     gate.close()
+
+
+@pytest.mark.parametrize("is_home", [True, False])
+def test_a_door_that_a_hand_opened_is_closed_before_the_carousel_turns(bench, is_home):
+    drive = driven(bench, door=DOOR)
+    door = ServoDouble(bench, DOOR)
+    drive.home()
+    if not is_home:
+        drive.route("glass")
+        drive.run(2.0)
+        drive.gate.stop()
+    door.angle_deg = 70.0
+    given = drive.driver.given
+    if is_home:
+        drive.route("paper")
+    else:
+        drive.gate.home(drive.now_s)
+    drive.until(lambda: drive.driver.given != given)
+    assert door.angle_deg == pytest.approx(0.0)
+
+
+def test_a_carousel_that_is_stuck_on_its_way_home_is_noticed_where_its_switch_should_have_been(bench):
+    drive = driven(bench, jam_retries=0)
+    drive.home()
+    drive.route("paper")
+    drive.finish()
+    drive.driver.is_jammed = True
+    given = drive.driver.given
+    with pytest.raises(JamError, match="not met within 5 degrees"):
+        home_or_jam(drive)
+    # Back to twice the tolerance before the switch, then forwards to once behind it.
+    assert drive.driver.given - given == pytest.approx((190 - 20 + 15) / 360 * 1600, abs=2 + 20 / 360 * 1600)
+
+
+def test_a_search_from_the_switch_ends_a_little_behind_where_it_left_it(bench):
+    drive = driven(bench, start_deg=4.0, jam_retries=0)
+    drive.gate.home(drive.now_s)
+    drive.until(lambda: drive.driver.angle_deg > 340.0)
+    drive.until(lambda: drive.driver.angle_deg < 351.0)
+    drive.driver.is_jammed = True
+    given = drive.driver.given
+    with pytest.raises(JamError, match="was not met again where it was left; free the carousel"):
+        drive.finish()
+    assert drive.driver.given - given <= (20 + 10 + 1) / 360 * 1600

@@ -96,16 +96,46 @@ def test_the_exit_sensor_stops_the_belt_once_the_item_has_passed(bench, timer):
     assert running_s(drive) == pytest.approx(drive.driver.EXIT_S[1], abs=0.03)
 
 
-def test_an_item_too_short_for_two_looks_is_seen(bench, timer):
-    drive = driven(bench, timer, exit_sensor=EXIT)
+def exit_sees(drive: m.Drive, is_there: bool, looks: int) -> None:
+    drive.driver.switch("exit_sensor").set(is_there)
+    for _ in range(looks):
+        drive.tick()
+
+
+def scripted(bench, timer, **changes) -> m.Drive:
+    """A belt that runs, whose exit sensor shows what the test says."""
+    drive = driven(bench, timer, exit_sensor=EXIT, **changes)
     drive.driver.has_item = False
+    drive.driver.advance = lambda step_s: None
+    drive.gate.route("recyclable", drive.now_s)
+    drive.until(lambda: drive.driver.speed() > 0)
+    return drive
+
+
+def test_the_shortest_item_breaks_the_exits_beam_for_two_looks(bench, timer):
+    drive = scripted(bench, timer)
+    exit_sees(drive, True, 2)
+    exit_sees(drive, False, 2)
+    assert drive.driver.speed() == 0.0
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_a_spike_in_the_exits_wire_is_no_item(bench, timer, looks):
+    drive = scripted(bench, timer)
+    for _ in range(5):
+        exit_sees(drive, True, looks)
+        exit_sees(drive, False, 3)
+    assert drive.driver.speed() == 1.0
+
+
+def test_what_lies_at_the_exit_is_carried_off_and_does_not_count_as_the_item(bench, timer):
+    drive = driven(bench, timer, exit_sensor=EXIT)
+    drive.driver.switch("exit_sensor").stick(True)
     drive.route("recyclable")
     drive.until(lambda: drive.driver.speed() > 0)
-    for is_there in (True, False):
-        drive.driver.switch("exit_sensor").set(is_there)
-    drive.tick()
-    drive.tick()
-    assert drive.driver.speed() == 0.0
+    drive.run(0.1)
+    drive.driver.switch("exit_sensor").stick(None)
+    assert running_s(drive) == pytest.approx(drive.driver.EXIT_S[1] - 0.1, abs=0.04)
 
 
 def test_an_item_that_never_comes_is_a_jam_after_bounded_tries(bench, timer):
@@ -117,7 +147,7 @@ def test_an_item_that_never_comes_is_a_jam_after_bounded_tries(bench, timer):
         JamError,
         match=r"to residue, tried 2 x: no item passed the exit sensor while the belt on GPIO19 \(J8:35\) ran for 2 s",
     ):
-        while True:
+        for _ in range(3000):
             drive.tick()
             seconds += 0.01 * (drive.driver.speed() > 0)
     assert seconds == pytest.approx(4.0, abs=0.1)
@@ -128,8 +158,12 @@ def test_an_exit_sensor_that_is_always_blocked_is_a_jam(bench, timer):
     drive = driven(bench, timer, exit_sensor=EXIT, jam_retries=0)
     drive.driver.switch("exit_sensor").stick(True)
     drive.route("residue")
-    with pytest.raises(JamError, match="no item passed"):
-        drive.finish()
+    seconds = 0.0
+    with pytest.raises(JamError, match=r"GPIO19 \(J8:35\) did not carry off what lies at the exit; clear the belt, or"):
+        for _ in range(3000):
+            drive.tick()
+            seconds += 0.01 * (drive.driver.speed() > 0)
+    assert seconds == pytest.approx(drive.driver.config.run_s, abs=0.03)
     assert drive.driver.speed() == 0.0
 
 
@@ -193,8 +227,19 @@ def test_a_belt_that_its_timer_stopped_before_the_item_passed_is_a_jam(bench, ti
     drive.route("recyclable")
     drive.until(lambda: drive.driver.speed() > 0)
     timer.expire()
-    with pytest.raises(JamError, match="no item passed"):
+    with pytest.raises(JamError, match="went off by itself before its time"):
         drive.finish()
+
+
+def test_a_belt_that_its_timer_stopped_before_its_time_is_a_jam(bench, timer):
+    drive = driven(bench, timer, jam_retries=0)
+    drive.route("recyclable")
+    drive.until(lambda: drive.driver.speed() > 0)
+    drive.run(0.3)
+    timer.expire()
+    with pytest.raises(JamError, match=r"belt on GPIO19 \(J8:35\) went off by itself before its time"):
+        drive.finish()
+    assert not drive.driver.is_powered()
 
 
 def test_home_while_the_belt_runs_slows_it_down_before_the_diverter_turns(bench, timer):
@@ -222,3 +267,25 @@ def test_a_diverter_that_does_not_come_home_is_a_jam(bench, timer):
     with pytest.raises(JamError, match="diverter is not home, the switch on GPIO22"):
         drive.finish()
     assert not drive.driver.is_powered()
+
+
+def test_a_diverters_switch_that_is_stuck_closed_is_a_jam_before_the_belt_runs(bench, timer):
+    motors = Motors(bench, (), {BELT: True})
+    drive = driven(bench, timer, home_switch=SwitchConfig(pin=22), jam_retries=1)
+    drive.driver.switch("home_switch").stick(True)
+    drive.route("recyclable")
+    powered = set()
+    with pytest.raises(
+        JamError, match=r"tried 2 x: diverter did not leave home, the switch on GPIO22 .* stayed closed"
+    ):
+        for _ in range(3000):
+            drive.tick()
+            powered |= motors.powered
+    assert powered == set()
+
+
+def test_a_switch_may_stay_closed_for_the_bin_at_home(bench, timer):
+    bins_deg = {"recyclable": 150.0, "residue": 90.0}
+    drive = driven(bench, timer, home_switch=SwitchConfig(pin=22), bins_deg=bins_deg)
+    drive.route("residue")
+    assert drive.finish().target == "residue"

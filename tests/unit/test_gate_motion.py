@@ -7,7 +7,8 @@ import pytest
 
 from edge.config import ServoFlapConfig
 from edge.errors import ActuatorError, JamError
-from edge.gates.motion import Script, ScriptedGate, cut_all
+from edge.gates.motion import Script, ScriptedGate
+from edge.pins.attempts import attempt_all
 
 
 class FakeMechanism:
@@ -175,19 +176,28 @@ def test_pins_that_were_claimed_are_given_back_when_a_later_one_refuses(mechanis
     assert mechanism.cuts == 0
 
 
-def test_all_are_cut_whatever_the_first_ones_raise():
+def test_all_are_tried_whatever_the_first_ones_raise():
     calls = []
 
-    def cut(name: str, fails: bool) -> None:
+    def cut(name: str, error: Exception | None) -> None:
         calls.append(name)
-        if fails:
-            raise ActuatorError(name)
+        if error is not None:
+            raise error
 
     with pytest.raises(ActuatorError, match=r"^a$"):
-        cut_all(lambda: cut("a", True), lambda: cut("b", True), lambda: cut("c", False))
+        attempt_all(lambda: cut("a", ActuatorError("a")), lambda: cut("b", OSError("b")), lambda: cut("c", None))
     assert calls == ["a", "b", "c"]
 
 
+def test_a_wait_of_many_ticks_takes_no_tick_more_although_their_sum_is_a_hair_short(gate, mechanism):
+    now_s = 0.0
+    gate.route("recyclable", now_s)
+    while gate.tick(now_s) is None:
+        now_s += 0.01
+    assert [round(t_s, 6) for t_s, _ in mechanism.log] == [0.0, 0.1, 0.4]
+    assert sum([0.01] * 10) < 0.1, "or this test says nothing"
+
+
 def test_a_gate_that_jams_has_time_to_try_again_before_it_is_cut_off():
-    patient = ServoFlapConfig(jam_retries=10, jam_pause_s=30.0)
-    assert patient.park_limit_s > 10 * 30.0 + 11 * patient.slowest_home_s
+    patient = ServoFlapConfig(jam_retries=10, jam_pause_s=4.0)
+    assert patient.park_limit_s > 10 * 4.0 + 11 * patient.slowest_home_s

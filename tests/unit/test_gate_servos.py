@@ -95,7 +95,7 @@ def test_two_servos_move_one_after_the_other_in_either_direction(bench):
         note()
         if door.angle_deg != pytest.approx(10.0):
             assert diverter.angle_deg == pytest.approx(150.0), "the door opens before the chute is there"
-    assert order == [{DIVERTER}, {DOOR}]
+    assert order == [{DOOR}, {DIVERTER}, {DOOR}], "a door that a hand opened is closed first"
     assert door.angle_deg == pytest.approx(100.0)
     drive.gate.home(drive.now_s)
     order.clear()
@@ -133,7 +133,8 @@ def test_home_while_the_diverter_turns_lets_it_go_before_the_door_moves(bench, p
     motors = Motors(bench, (DIVERTER, DOOR), {})
     pair.home()
     pair.route("residue")
-    pair.run(0.1)
+    pair.until(lambda: motors.powered == {DIVERTER})
+    pair.run(0.05)
     assert motors.powered == {DIVERTER}
     pair.gate.home(pair.now_s)
     pair.tick()
@@ -151,6 +152,46 @@ def test_a_door_that_stays_open_is_a_jam(bench, pair):
     with pytest.raises(JamError, match=r"door or diverter is not home, the switch on GPIO22"):
         pair.finish()
     assert not pair.driver.is_powered()
+
+
+def test_a_door_that_a_hand_opened_is_closed_before_the_diverter_turns(bench, pair):
+    diverter = ServoDouble(bench, pair.driver.config.diverter)
+    pair.home()
+    pair.driver.door.angle_deg = 80.0
+    pair.route("residue")
+    pair.until(lambda: diverter.angle_deg != pytest.approx(90.0))
+    assert pair.driver.door.angle_deg == pytest.approx(10.0)
+
+
+def test_a_flaps_switch_that_is_stuck_closed_is_a_jam_before_the_way_counts_as_open(bench, flap):
+    flap.home()
+    flap.driver.switch.stick(True)
+    flap.route("residue")
+    with pytest.raises(
+        JamError,
+        match=r"to residue, tried 3 x: flap did not leave home, the switch on GPIO22 \(J8:15\) stayed closed for",
+    ):
+        flap.finish()
+    assert flap.opened_to == {None}
+    assert not flap.driver.is_powered()
+
+
+def test_a_pairs_switch_that_is_stuck_closed_is_a_jam(bench, pair):
+    pair.home()
+    pair.driver.switch.stick(True)
+    pair.route("residue")
+    with pytest.raises(JamError, match="door or diverter did not leave home, the switch on GPIO22"):
+        pair.finish()
+    assert not pair.driver.is_powered()
+
+
+def test_a_switch_may_stay_closed_at_a_bin_for_which_the_diverter_stays_home(bench):
+    changes = {"home_switch": SWITCH, "bins_deg": {"recyclable": 150.0, "residue": 90.0}}
+    pair = driven(m.TwoServosRig(bench, TwoServosConfig(**m.TWO_SERVOS | changes)))
+    pair.home()
+    pair.driver.switch.stick(True)
+    pair.route("residue")
+    assert pair.finish().target == "residue"
 
 
 def test_both_servos_are_cut_although_one_of_them_refuses(bench, monkeypatch):

@@ -1,6 +1,7 @@
 """Coils and the outputs that go off by themselves: never two, never long, never before they rested."""
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -36,9 +37,16 @@ def driven(bench, timer, **changes) -> m.Drive:
     return m.Drive(gate, rig)
 
 
-def test_a_coil_is_on_for_as_long_as_the_way_is_held_open_and_no_longer(bench, timer):
-    drive = driven(bench, timer)
+def rested(bench, timer, **changes) -> m.Drive:
+    """At home for longer than the coils must rest."""
+    drive = driven(bench, timer, **changes)
     drive.home()
+    drive.run(0.6)
+    return drive
+
+
+def test_a_coil_is_on_for_as_long_as_the_way_is_held_open_and_no_longer(bench, timer):
+    drive = rested(bench, timer)
     drive.route("recyclable")
     start_s = drive.now_s
     drive.until(lambda: drive.driver.on() == [RECYCLABLE])
@@ -52,8 +60,7 @@ def test_a_coil_is_on_for_as_long_as_the_way_is_held_open_and_no_longer(bench, t
 
 
 def test_a_coil_goes_off_by_its_timer_while_the_loop_hangs(bench, timer):
-    drive = driven(bench, timer)
-    drive.home()
+    drive = rested(bench, timer)
     drive.route("residue")
     drive.run(0.1)
     assert [limit_s for limit_s, _ in timer.running] == [2.0]
@@ -67,7 +74,7 @@ def test_a_coil_goes_off_by_its_timer_while_the_loop_hangs(bench, timer):
 
 def test_the_real_timer_switches_a_coil_off_without_a_single_tick(bench):
     went_off = threading.Event()
-    drive = driven(bench, start_timer, hold_s=0.02, max_on_s=0.02)
+    drive = driven(bench, start_timer, hold_s=0.02, max_on_s=0.22, rest_s=0.0)
     drive.home()
     drive.route("residue")
     drive.tick()
@@ -86,9 +93,63 @@ def test_the_real_timer_switches_a_coil_off_without_a_single_tick(bench):
     drive.gate.close()
 
 
-def test_a_coil_rests_before_any_is_pulled_again(bench, timer):
-    drive = driven(bench, timer, rest_s=0.5)
+def test_a_coil_that_goes_off_by_itself_before_its_time_is_a_jam(bench, timer):
+    drive = rested(bench, timer, jam_retries=0)
+    drive.route("residue")
+    drive.run(0.3)
+    timer.expire()
+    with pytest.raises(
+        JamError, match=r"coil of bin residue went off by itself before gate\.hold_s was over; raise gate"
+    ):
+        drive.finish()
+    assert drive.driver.on() == []
+
+
+def test_coming_home_waits_for_no_coil_to_cool(bench, timer):
+    drive = driven(bench, timer, rest_s=30.0)
+    report = drive.home()
+    assert report.ended_s == report.started_s
+
+
+def test_only_what_is_left_of_the_rest_is_waited_for(bench, timer):
+    drive = rested(bench, timer, rest_s=0.5)
+    drive.route("residue")
+    drive.finish()
+    off_s = drive.now_s
     drive.home()
+    drive.run(0.3)
+    drive.route("recyclable")
+    drive.until(lambda: drive.driver.on() == [RECYCLABLE])
+    assert drive.now_s - off_s == pytest.approx(0.5, abs=0.021)
+
+
+def test_a_coil_that_was_seen_off_long_ago_is_pulled_at_once(bench, timer):
+    drive = rested(bench, timer, rest_s=0.5)
+    drive.route("residue")
+    drive.tick()
+    assert drive.driver.on() == [RESIDUE]
+
+
+def test_a_switch_that_stays_closed_under_a_pulled_coil_is_a_jam(bench, timer):
+    drive = rested(bench, timer, home_switch=SWITCH, jam_retries=0)
+    drive.driver.switch.stick(True)
+    drive.route("residue")
+    with pytest.raises(
+        JamError, match=r"what the coils pull did not leave home, the switch on GPIO22 .* stayed closed"
+    ):
+        drive.finish()
+    assert drive.opened_to == {None}
+    assert drive.driver.on() == []
+
+
+def test_the_springs_own_bin_leaves_the_switch_closed(bench, timer):
+    drive = rested(bench, timer, home_switch=SWITCH, bin_pins={"glass": 5, "residue": None})
+    drive.route("residue")
+    assert drive.finish().target == "residue"
+
+
+def test_a_coil_rests_before_any_is_pulled_again(bench, timer):
+    drive = rested(bench, timer, rest_s=0.5)
     drive.route("residue")
     drive.run(0.2)
     drive.gate.stop()
@@ -151,6 +212,7 @@ class Device:
     def __init__(self) -> None:
         self.level = 0.0
         self.is_broken = False
+        self.written: list[float] = []
 
     @property
     def value(self) -> float:
@@ -161,14 +223,13 @@ class Device:
         if self.is_broken:
             raise OSError("bus error")
         self.level = level
+        self.written.append(level)
 
     def close(self) -> None: ...
 
 
 @pytest.fixture
 def limited(timer):
-    from contextlib import ExitStack
-
     device = Device()
     output = LimitedOutput(lambda: device, 2.0, "belt on GPIO19 (J8:35)", "gate.belt_pin", timer)
     with ExitStack() as stack:
@@ -198,6 +259,25 @@ def test_a_timer_of_before_does_not_switch_off_what_was_started_since(limited, t
     assert (output.is_on, device.level) == (True, 1.0)
 
 
+def test_a_timer_that_expires_at_once_waits_until_the_output_is_on_and_then_switches_it_off():
+    device, threads = Device(), []
+
+    def at_once(limit_s, expire):
+        thread = threading.Thread(target=expire)
+        thread.start()
+        # Time enough for a thread that nothing holds back.
+        thread.join(0.05)
+        threads.append(thread)
+
+    output = LimitedOutput(lambda: device, 2.0, "belt", "gate.belt_pin", at_once)
+    with ExitStack() as stack:
+        output.claim(stack)
+        output.start()
+        threads[0].join(WAIT_S)
+        assert device.written == [0.0, 1.0, 0.0]
+        assert not output.drive(1.0)
+
+
 def test_an_output_that_was_never_started_is_not_driven(limited):
     output, device = limited
     assert not output.drive(1.0)
@@ -205,8 +285,6 @@ def test_an_output_that_was_never_started_is_not_driven(limited):
 
 
 def test_nothing_goes_on_without_a_timer(timer):
-    from contextlib import ExitStack
-
     def no_thread(limit_s, expire):
         raise RuntimeError("can't start new thread")
 

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.clock import TICK_S
 from edge.config import CarouselConfig
+from edge.config.durations import Trapezoid
 from edge.errors import ActuatorError
-from edge.gates.stepper import STEP_PERIOD_S, StepperAxis, Trapezoid
+from edge.gates.stepper import StepperAxis
 from tests import mechanisms as m
 from tests.pin_rig import MockBench
 
@@ -52,7 +54,7 @@ class AxisRig:
         for _ in range(waits):
             before = self.rig.given
             try:
-                assert next(script) == STEP_PERIOD_S
+                assert next(script) == TICK_S
             except StopIteration as end:
                 return end.value
             finally:
@@ -85,9 +87,9 @@ def test_a_turn_takes_the_shortest_way_within_its_limits_and_counts_right(to_deg
     assert (rig.rig.angle_deg - to_deg + 180) % 360 - 180 == pytest.approx(0.0, abs=step_deg)
     assert rig.axis.position_deg == pytest.approx(rig.rig.angle_deg)
     assert rig.rig.given == abs(rig.rig.steps) <= steps_per_turn // 2
-    most = math.ceil(speed * STEP_PERIOD_S / step_deg) + 1
+    most = math.ceil(speed * TICK_S / step_deg) + 1
     assert max(rig.given) <= most
-    assert sum(rig.given[:1]) <= acceleration * STEP_PERIOD_S**2 / 2 / step_deg + 1, "it starts at full speed"
+    assert sum(rig.given[:1]) <= acceleration * TICK_S**2 / 2 / step_deg + 1, "it starts at full speed"
     rig.close()
 
 
@@ -186,4 +188,22 @@ def test_a_pin_that_is_taken_is_refused_by_its_key(key):
 
 def test_more_steps_a_second_than_the_loop_can_give_are_refused():
     with pytest.raises(ValueError, match="steps a second at 180 degrees a second, above 3200; take coarser microsteps"):
-        CarouselConfig(**m.CAROUSEL | {"steps_per_turn": 12_800})
+        CarouselConfig(**m.CAROUSEL | {"steps_per_turn": 12_800, "microsteps": 64})
+
+
+@pytest.mark.parametrize(
+    ("steps_per_turn", "microsteps", "fits"), [(200, 1, True), (400, 1, True), (800, 1, False), (3200, 8, True)]
+)
+def test_the_steps_of_one_tick_are_two_full_steps_at_most(steps_per_turn, microsteps, fits):
+    changes = {"steps_per_turn": steps_per_turn, "microsteps": microsteps, "acceleration_deg_s2": 10_000.0}
+    if not fits:
+        with pytest.raises(
+            ValueError, match=r"make 4\.0 full steps at once at 180 degrees a second, above 2, .*turn slow"
+        ):
+            CarouselConfig(**m.CAROUSEL | changes)
+        return
+    rig = AxisRig(**changes)
+    rig.run(rig.axis.turn_to(180.0))
+    rig.run(rig.axis.seek(360.0, lambda: False))
+    assert 0 < max(rig.given) <= 2 * microsteps
+    rig.close()

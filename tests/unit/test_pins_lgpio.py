@@ -1,9 +1,7 @@
 """gpiozero's lgpio pins on an lgpio that only notes what it is told: fine pulses, levels at once, hardware PWM."""
 
-import importlib
 import sys
 from collections.abc import Iterator
-from types import ModuleType
 
 import pytest
 
@@ -12,72 +10,14 @@ from edge.errors import ActuatorError
 from edge.gates.servo_flap import ServoFlap
 from edge.pins import open_factory
 from edge.pins.hardware_pwm import PwmChannel
-from tests.pwm_rig import FakePwm
+from tests.pwm_rig import FakeLgpio, FakePwm, fake_lgpio
 from tests.rigs import GateRig
-
-OUT = 2
-
-
-class FakeLgpio(ModuleType):
-    """Lines of one chip. `calls` has what was claimed, written and pulsed, in order."""
-
-    SET_PULL_NONE, SET_PULL_UP, SET_PULL_DOWN = 128, 32, 64
-    RISING_EDGE, FALLING_EDGE, BOTH_EDGES = 1, 2, 3
-
-    error = type("error", (Exception,), {})
-
-    def __init__(self) -> None:
-        super().__init__("lgpio")
-        self.calls: list[tuple] = []
-        self.modes: dict[int, int] = {}
-        self.levels: dict[int, int] = {}
-        self.opened: list[int] = []
-
-    def gpiochip_open(self, chip: int) -> int:
-        self.opened.append(chip)
-        return 0
-
-    def gpiochip_close(self, handle: int) -> None: ...
-
-    def gpio_claim_input(self, handle: int, line: int, flags: int = 0) -> None:
-        self.calls.append(("input", line))
-        self.modes[line] = 0
-
-    def gpio_claim_output(self, handle: int, line: int, level: int = 0) -> None:
-        self.calls.append(("output", line, level))
-        self.modes[line] = OUT
-        self.levels[line] = level
-
-    def gpio_get_mode(self, handle: int, line: int) -> int:
-        return self.modes.get(line, 0)
-
-    def gpio_free(self, handle: int, line: int) -> None: ...
-
-    def gpio_read(self, handle: int, line: int) -> int:
-        return self.levels.get(line, 0)
-
-    def gpio_write(self, handle: int, line: int, level: int) -> None:
-        self.calls.append(("write", line, int(level)))
-        self.levels[line] = level
-
-    def tx_pwm(self, handle: int, line: int, frequency: float, duty: float) -> None:
-        self.calls.append(("pwm", line, frequency, duty))
 
 
 @pytest.fixture
-def lgpio(monkeypatch, tmp_path) -> Iterator[FakeLgpio]:
-    fake = FakeLgpio()
-    for name in ("gpiozero.pins.lgpio", "edge.pins.header_factory"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, "lgpio", fake)
-    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: 0xA22082)
-    header = importlib.import_module("edge.pins.header_factory")
-    from edge.pins.chips import Chip
-
-    monkeypatch.setattr(header, "find_chip", lambda chip: Chip(chip or "gpiochip4", "pinctrl-rp1"))
-    yield fake
-    for name in ("gpiozero.pins.lgpio", "edge.pins.header_factory"):
-        sys.modules.pop(name, None)
+def lgpio(monkeypatch) -> Iterator[FakeLgpio]:
+    with fake_lgpio() as fake:
+        yield fake
 
 
 @pytest.fixture
@@ -215,4 +155,57 @@ def test_a_pin_of_the_pwm_that_was_released_can_be_something_else(lgpio, pwm):
     lamp.on()
     assert lgpio.levels[18] == 1
     lamp.close()
+    factory.close()
+
+
+def test_a_pin_whose_channel_refuses_gives_its_line_back_all_the_same(lgpio, pwm):
+    factory = open_factory("lgpio", pwm="hardware")
+    pin = factory.pin(18)
+    pin.function = "output"
+    pin.state = 0
+    pin.frequency = 50
+    pwm.refuses = {"enable", "unexport"}
+    with pytest.raises(ActuatorError, match=r"PWM of GPIO18 refused \(.*enable"):
+        pin.close()
+    assert ("input", 18) in lgpio.calls
+    pwm.refuses = set()
+    factory.close()
+
+
+def test_a_pin_that_refuses_to_close_leaves_no_other_open_and_the_chip_is_given_back(lgpio, pwm):
+    factory = open_factory("lgpio", pwm="hardware")
+    for bcm in (12, 13):
+        factory.pin(bcm).function = "output"
+        factory.pin(bcm).frequency = 50
+        factory.pin(bcm).state = 0.1
+
+    def fail() -> None:
+        raise OSError("bus error")
+
+    factory.pin(12).close = fail
+    with pytest.raises(OSError, match="bus error"):
+        factory.close()
+    assert not pwm.is_exported("pwmchip0/pwm1")
+    assert lgpio.closed == 1
+
+
+@pytest.mark.parametrize(("refusals", "is_told"), [(2, False), (99, True)])
+def test_a_line_that_is_busy_for_a_moment_is_given_back_all_the_same(lgpio, monkeypatch, caplog, refusals, is_told):
+    """lgpio's own thread may still hold it after its last edge; a program that ends must not fail at that."""
+    factory = open_factory("lgpio")
+    pin = factory.pin(17)
+    claim, left = lgpio.gpio_claim_input, [refusals]
+
+    def claim_input(handle: int, line: int, flags: int = 0) -> None:
+        if left[0] > 0:
+            left[0] -= 1
+            raise lgpio.error("GPIO busy")
+        claim(handle, line, flags)
+
+    lgpio.calls.clear()
+    monkeypatch.setattr("edge.pins.header_factory.FREE_S", 0.0)
+    monkeypatch.setattr(lgpio, "gpio_claim_input", claim_input)
+    pin.close()
+    assert (("input", 17) in lgpio.calls, "GPIO17 was not given back" in caplog.text) == (not is_told, is_told)
+    monkeypatch.undo()
     factory.close()

@@ -145,3 +145,29 @@ def test_a_duty_cycle_before_a_frequency_is_refused(pwm):
     servo = channel(pwm)
     with pytest.raises(ActuatorError, match="before a frequency"):
         servo.set_duty(0.5)
+
+
+@pytest.mark.parametrize("refused", [{"duty_cycle"}, {"enable"}, {"duty_cycle", "enable"}, {"duty_cycle", "unexport"}])
+def test_what_the_kernel_refuses_keeps_nothing_else_from_being_stopped_and_given_back(pwm, refused):
+    servo = channel(pwm)
+    servo.start(50)
+    servo.set_duty(0.1)
+    pwm.writes.clear()
+    pwm.refuses = refused
+    with pytest.raises(ActuatorError, match=f"PWM of GPIO18 refused .*{min(refused)}: "):
+        servo.close()
+    assert [path.rpartition("/")[2] for path, _ in pwm.writes] == ["duty_cycle", "enable", "unexport"]
+
+
+def test_a_stop_that_failed_is_tried_again(pwm):
+    servo = channel(pwm)
+    servo.start(50)
+    servo.set_duty(0.1)
+    pwm.refuses = {"enable"}
+    with pytest.raises(ActuatorError):
+        servo.stop()
+    pwm.refuses = set()
+    servo.stop()
+    assert (pwm.value("pwmchip0/pwm0/enable"), servo.frequency) == (0, None)
+    servo.start(50)
+    assert servo.duty == 0.0
