@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.config import BeamFillConfig, Config, FailSafeSwitchConfig, GateConfig, LampConfig
+from edge.config import BeamFillConfig, Config, FailSafeSwitchConfig, GateConfig, LampConfig, PanelConfig
 from edge.config.sorting import NEEDS_ARGUMENT, SOURCE_FORMS
 from edge.contact import Contact
 from edge.ending import ask_for_hard_end
@@ -14,7 +14,7 @@ from edge.errors import ConfigError
 from edge.latch import StopLatch
 from edge.panel import Panel
 from edge.paths import stop_path
-from edge.pins import PinFactory, open_factory
+from edge.pins import PinFactory, is_simulated, open_factory
 from edge.ports import DropSensor, FillSensor, Gate, Indicator, PresenceDetector, Source, Switch
 
 if TYPE_CHECKING:
@@ -73,14 +73,15 @@ def open_hardware(config: Config, file: Path | None = None) -> Iterator[Hardware
         if panel is not None:
             stack.callback(panel.close)
             panel.open()
-        if config.pins.factory == "mock":
-            put_in_order(config, factory)
+        put_in_order(config.panel, factory)
         yield Hardware(gate, drop_sensor, _open_presence(config, file, factory, stack), panel)
 
 
-def put_in_order(config: Config, factory: PinFactory) -> None:
-    """Simulated contacts of stop and lid are closed, as wired ones are; nobody presses them."""
-    for switch in config.panel.switches().values():
+def put_in_order(panel: PanelConfig, factory: PinFactory) -> None:
+    """Close simulated contacts of stop and lid, as wired ones are, once they are open; real pins are left alone."""
+    if not is_simulated(factory):
+        return
+    for switch in panel.switches().values():
         if isinstance(switch, FailSafeSwitchConfig):
             pin = factory.pin(switch.pin)
             (pin.drive_low if switch.active_high else pin.drive_high)()

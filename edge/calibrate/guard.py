@@ -11,7 +11,7 @@ from edge.board.sysfiles import ROOT
 from edge.calibrate.desk import Desk
 from edge.config import Config, PanelConfig
 from edge.contact import Contact
-from edge.drivers import open_pins
+from edge.drivers import open_pins, put_in_order
 from edge.errors import ActuatorError
 from edge.ledger_format import sidecar
 from edge.pins import PinFactory
@@ -35,6 +35,8 @@ class Guard:
     """
 
     def __init__(self, panel: PanelConfig, factory: PinFactory) -> None:
+        self._panel = panel
+        self._factory = factory
         switches = {"estop": panel.estop, "lid": panel.lid}
         self._contacts: list[tuple[str, Contact]] = []
         for key, switch in switches.items():
@@ -51,6 +53,7 @@ class Guard:
         for _, contact in self._contacts:
             stack.callback(contact.close)
             contact.open()
+        put_in_order(self._panel, self._factory)
 
     def check(self) -> None:
         """Raises: HeldError while one of them is actuated; ActuatorError if a pin does not answer."""

@@ -51,8 +51,7 @@ def park(config: Path | None, *, cut: bool) -> str:
         if panel is not None:
             stack.callback(panel.close)
             panel.open()
-        if settings.pins.factory == "mock":
-            put_in_order(settings, factory)
+        put_in_order(settings.panel, factory)
         return park_gate(settings, gate, panel, MonotonicClock(), lambda: asked_signal() is not None)
 
 

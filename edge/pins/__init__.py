@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from edge.errors import ActuatorError, ConfigError
 
-__all__ = ["PinFactory", "open_factory"]
+__all__ = ["PinFactory", "is_simulated", "open_factory"]
 
 PinFactory = Any
 """gpiozero.Factory; gpiozero ships no types."""
@@ -49,6 +49,13 @@ def open_factory(
             f"pins.factory {name} does not work here ({exc}); on a Raspberry Pi install {name} and join group gpio, "
             "elsewhere set pins.factory: mock"
         ) from exc
+
+
+def is_simulated(factory: PinFactory) -> bool:
+    """True for gpiozero's simulated pins, which nothing is wired to."""
+    from gpiozero.pins.mock import MockFactory
+
+    return isinstance(factory, MockFactory)
 
 
 def _mock_factory() -> PinFactory:

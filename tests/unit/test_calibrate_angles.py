@@ -146,12 +146,11 @@ def test_bins_that_only_the_defaults_name_are_written_whole(make):
 
 def test_without_power_for_the_emergency_stop_nothing_moves(make, capsys):
     rig = make(FLAP + PANEL)
-    rig.drive(LID, False)
-    rig.drive(ESTOP, True)
-    release = lambda: rig.drive(ESTOP, False)  # noqa: E731  # a line of the script
+    press = lambda: rig.drive(ESTOP, True)  # noqa: E731  # a line of the script
+    release = lambda: rig.drive(ESTOP, False)  # noqa: E731  # another one
     seen = []
     calibrate_angles(
-        rig.store(), rig.desk("home", "", lambda: seen.append(rig.pulses(SERVO)), "+", release, "+", "q", "")
+        rig.store(), rig.desk(press, "home", "", lambda: seen.append(rig.pulses(SERVO)), "+", release, "+", "q", "")
     )
     assert seen == [[]]
     out = capsys.readouterr().out
