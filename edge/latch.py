@@ -21,6 +21,11 @@ class StopLatch:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     def is_set(self) -> bool:
         """True if nobody reset the emergency stop; also if that cannot be known."""
         try:

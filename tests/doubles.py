@@ -1,13 +1,11 @@
 """What stands at the far end of the wires: switches, servos, and an eye on all motors at once.
 
-They follow the pins by being told of every change, which only simulated pins do.
+They follow the pins by being told of every change that a driver makes.
 """
 
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import pytest
 
 from edge.config import ServoConfig, SwitchConfig
 from edge.gates.servo import FRAME_S
@@ -17,18 +15,7 @@ from tests.rigs import WAIT_S
 
 def watch(bench: PinBench, bcm: int, see: Callable[[float], None]) -> None:
     """Call `see` with the state of a pin at every change."""
-    if not isinstance(bench, MockBench):
-        pytest.skip("needs pins that tell of every change")
-    pin = bench.factory.pin(bcm)
-    change = pin._change_state
-
-    def changed(state: float) -> bool:
-        has_changed = change(state)
-        if has_changed:
-            see(float(pin.state))
-        return has_changed
-
-    pin._change_state = changed
+    bench.watch(bcm, see)
 
 
 def output_level(bench: PinBench, bcm: int, resistor: bool) -> bool:
@@ -46,24 +33,28 @@ class SwitchDouble:
         self._config = config
         self._is_actuated = False
         self.stuck: bool | None = None
-        if isinstance(bench, MockBench):
-            self._outdo_pull(bench.factory.pin(config.pin))
+        self._driven: bool | None = None
+        self._outdo_pull(bench.factory.pin(config.pin))
 
     def set(self, is_actuated: bool) -> None:
         self._is_actuated = is_actuated
-        level = is_actuated if self.stuck is None else self.stuck
-        self._bench.drive(self._config.pin, level is self._config.active_high)
+        is_shown = is_actuated if self.stuck is None else self.stuck
+        level = is_shown is self._config.active_high
+        if level is not self._driven:
+            self._driven = level
+            self._bench.drive(self._config.pin, level)
 
     def stick(self, is_actuated: bool | None) -> None:
         self.stuck = is_actuated
         self.set(self._is_actuated)
 
     def _outdo_pull(self, pin: Any) -> None:
-        """A switch is stronger than a pull resistor, which gpiozero's simulated pins do not know."""
+        """A switch is stronger than a pull resistor, which neither kind of simulated pins knows."""
         pull = pin._set_pull
 
         def pulled(value: str) -> None:
             pull(value)
+            self._driven = None
             self.set(self._is_actuated)
 
         pin._set_pull = pulled

@@ -315,6 +315,11 @@ class ConveyorRig:
         for switch in self._switches.values():
             switch.set(False)
         bench.drive(config.belt_pin, not config.belt_active_high)
+        # Asked for at every tick, which measuring pulses from outside would hold up.
+        self._told_duty: float | None = None
+        if config.belt_pwm_hz is not None and self._switches:
+            self._told_duty = 0.0
+            watch(bench, config.belt_pin, self._belt_told)
         if config.home_switch is not None:
             self.servo = ServoDouble(bench, config.diverter, self._turned)
 
@@ -329,7 +334,7 @@ class ConveyorRig:
         if self.config.belt_pwm_hz is None:
             off = not self.config.belt_active_high
             return float(output_level(self.bench, self.config.belt_pin, off) is not off)
-        duty = self.bench.duty(self.config.belt_pin)
+        duty = self.bench.duty(self.config.belt_pin) if self._told_duty is None else self._told_duty
         return duty if self.config.belt_active_high else 1.0 - duty
 
     def is_powered(self) -> bool:
@@ -347,6 +352,9 @@ class ConveyorRig:
         """Another item lies at the belt's beginning."""
         self._run_s = 0.0
         self._work_sensors()
+
+    def _belt_told(self, duty: float) -> None:
+        self._told_duty = duty
 
     def _work_sensors(self) -> None:
         if "turn_sensor" in self._switches:

@@ -9,12 +9,13 @@ import os
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from edge.pins import PinFactory, open_factory
 
-__all__ = ["PinBench", "open_bench"]
+__all__ = ["PinBench", "is_on_a_chip", "open_bench"]
 
 GPIO_VARIABLE = "EDGE_SORTER_RIG_GPIO"
 """Names the folder of a gpio-sim chip, such as /sys/devices/platform/gpio-sim.0/gpiochip0; unset: simulated pins."""
@@ -52,9 +53,18 @@ class PinBench(Protocol):
         """Share of time that the pin is high, 0..1: of a pulse's period, or 0 and 1 of a steady level."""
         ...
 
+    def watch(self, bcm: int, see: Callable[[float], None]) -> None:
+        """Call `see` with the level or duty of an output at every change that a driver makes, in the driver's call."""
+        ...
+
     def close(self) -> None:
         """Close the factory, after the devices on it."""
         ...
+
+
+def is_on_a_chip() -> bool:
+    """True inside the rig, where pins are those of a real chip."""
+    return GPIO_VARIABLE in os.environ
 
 
 def open_bench() -> PinBench:
@@ -85,6 +95,18 @@ class MockBench:
 
     def duty(self, bcm: int) -> float:
         return float(self.factory.pin(bcm).state)
+
+    def watch(self, bcm: int, see: Callable[[float], None]) -> None:
+        pin = self.factory.pin(bcm)
+        change = pin._change_state
+
+        def changed(state: float) -> bool:
+            has_changed = bool(change(state))
+            if has_changed:
+                see(float(pin.state))
+            return has_changed
+
+        pin._change_state = changed
 
     def close(self) -> None:
         self.factory.close()
@@ -136,6 +158,24 @@ class GpioSimBench:
         if not widths or not periods:
             return float(self.level(bcm))
         return statistics.median(widths) / statistics.median(periods)
+
+    def watch(self, bcm: int, see: Callable[[float], None]) -> None:
+        pin = self.factory.pin(bcm)
+        last = [0.0]
+
+        def told(call: Callable[..., None]) -> Callable[..., None]:
+            def then_tell(*arguments: Any) -> None:
+                call(*arguments)
+                # What the kernel has is the bench's to read; of pulses only the driver knows the duty.
+                state = pin._pwm[1] / 100 if pin._pwm is not None else float(self.level(bcm))
+                if state != last[0]:
+                    last[0] = state
+                    see(state)
+
+            return then_tell
+
+        for name in ("_set_state", "_set_frequency", "_set_function", "output_with_state"):
+            setattr(pin, name, told(getattr(pin, name)))
 
     def close(self) -> None:
         import lgpio

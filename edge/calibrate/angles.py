@@ -79,7 +79,7 @@ def set_angle(store: ConfigStore, desk: Desk, name: str, angle_deg: float, *, is
 def _open_jog(store: ConfigStore, desk: Desk) -> Iterator[Jog]:
     with ExitStack() as stack:
         factory = stack.enter_context(claimed_pins(store.config, desk))
-        guard = Guard(store.config.panel, factory)
+        guard = Guard(store.config, factory)
         guard.open(stack)
         jog = Jog(store.config, factory, guard, desk)
         jog.open(stack)

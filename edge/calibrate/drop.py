@@ -136,7 +136,7 @@ def measure_drops(store: ConfigStore, desk: Desk, plan: DropPlan) -> bool:
 def _drops(config: Config, desk: Desk, plan: DropPlan, target: str) -> list[Drop]:
     with ExitStack() as stack:
         factory = stack.enter_context(claimed_pins(config, desk))
-        guard = Guard(config.panel, factory)
+        guard = Guard(config, factory)
         guard.open(stack)
         gate = make_gate(_patient(config.gate), factory)
         stack.callback(gate.close)

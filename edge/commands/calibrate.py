@@ -133,7 +133,7 @@ def show(context: typer.Context, config: ConfigOption = None, as_json: JsonOptio
     """Show what is calibrated now."""
     from edge.calibrate.show import calibrated, calibrated_lines
 
-    store = _store(context, config)
+    store = _store(context, config, is_only_shown=True)
     if as_json:
         typer.echo(json.dumps(calibrated(store), indent=2))
     else:
@@ -166,10 +166,16 @@ def set_(
         store_and_tell(store, changes, desk)
 
 
-def _store(context: typer.Context, config: Path | None, *, may_begin: bool = False) -> Any:
+def _store(context: typer.Context, config: Path | None, *, may_begin: bool = False, is_only_shown: bool = False) -> Any:
     from edge.calibrate.store import ConfigStore
 
-    return ConfigStore(config if config is not None else context.obj, may_begin=may_begin)
+    store = ConfigStore(config if config is not None else context.obj, may_begin=may_begin)
+    if store.is_new and not may_begin and not is_only_shown:
+        # What would begin here is a simulation, which the service would then sort for ever.
+        raise ConfigError(
+            f"there is no {store.path}; copy one of the project's config/*.yaml there, or name one with --config"
+        )
+    return store
 
 
 @contextmanager

@@ -13,11 +13,16 @@ from edge.ending import stop_signals
 from edge.errors import ActuatorError
 from edge.homing import bring_home
 from edge.machine_io import PauseAsked
-from edge.panel import Panel
+from edge.panel import E_STOP, LID_OPEN, Panel
 from edge.paths import ledger_path
 from edge.ports import Gate
 
 __all__ = ["park", "park_gate"]
+
+REASONS = {
+    E_STOP: "the emergency stop is pressed or was not reset: release it, start the sorter, press the resume button",
+    LID_OPEN: "the lid is open: close it",
+}
 
 
 def park(config: Path | None, *, cut: bool) -> str:
@@ -63,7 +68,7 @@ def park_gate(
 
     def attend(now_s: float) -> bool:
         asked = [] if panel is None else panel.poll(now_s, is_moving=True)
-        why.extend(event.reason for event in asked if isinstance(event, PauseAsked))
+        why.extend(REASONS.get(event.reason, event.reason) for event in asked if isinstance(event, PauseAsked))
         if should_stop():
             why.append("stopped by a signal")
         return not why

@@ -17,7 +17,7 @@ from edge.config import (
 from edge.errors import ActuatorError
 from edge.ports import Gate
 from tests import mechanisms as m
-from tests.pin_rig import PinBench, open_bench
+from tests.pin_rig import PinBench, is_on_a_chip, open_bench
 from tests.pwm_rig import PwmBench
 
 SWITCH = SwitchConfig(pin=22)
@@ -77,7 +77,20 @@ ON_HARDWARE_PWM = {
 }
 
 
-@pytest.fixture(params=[*DRIVERS, *ON_HARDWARE_PWM])
+ON_A_CHIP = (
+    "servo flap",
+    "servo flap, home switch",
+    "two servos, home switch, three bins",
+    "carousel",
+    "carousel with a door, on its switch",
+    "solenoids, home switch",
+    "relays, a spring's bin",
+    "conveyor with ramps and sensors",
+)
+"""Every mechanism with every kind of pin; a real chip takes its time, and pulses are measured there."""
+
+
+@pytest.fixture(params=ON_A_CHIP if is_on_a_chip() else [*DRIVERS, *ON_HARDWARE_PWM])
 def driver(request, tmp_path) -> Iterator[m.Rig]:
     is_hardware = request.param in ON_HARDWARE_PWM
     bench: PinBench = PwmBench(tmp_path) if is_hardware else open_bench()

@@ -169,7 +169,7 @@ def test_a_stop_in_mid_motion_cuts_the_servo_off_within_a_tick_or_two(make, bcm)
     rig.clock.at(0.35, lambda: cut.append(rig.is_powered(SERVO)))
     with ExitStack() as stack:
         config = rig.store().config
-        guard = Guard(config.panel, rig.factory)
+        guard = Guard(config, rig.factory)
         guard.open(stack)
         jog = Jog(config, rig.factory, guard, rig.desk())
         jog.open(stack)
@@ -272,7 +272,7 @@ def test_a_steppers_angle_that_was_agreed_to_is_stored_without_a_question(make):
 def a_jog(rig: CalibrateRig) -> Iterator[Jog]:
     with ExitStack() as stack:
         config = rig.store().config
-        jog = Jog(config, rig.factory, Guard(config.panel, rig.factory), rig.desk())
+        jog = Jog(config, rig.factory, Guard(config, rig.factory), rig.desk())
         jog.open(stack)
         yield jog
 

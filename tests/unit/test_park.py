@@ -77,21 +77,21 @@ def test_the_gate_comes_home_and_is_left_without_power(bench):
 
 def test_a_pressed_emergency_stop_lets_nothing_move(bench):
     bench.estop.drive_high()
-    assert bench.park() == "the gate is without power, not home (e_stop)"
+    assert bench.park().startswith("the gate is without power, not home (the emergency stop")
     assert [change.state for change in bench.servo.states if change.state > 0] == []
     assert not bench.is_powered
 
 
 def test_an_emergency_stop_on_the_way_home_ends_the_motion(bench, monkeypatch):
     on_tick(bench, monkeypatch, lambda now_s: bench.estop.drive_high() if now_s > 0.1 else None)
-    assert "e_stop" in bench.park()
+    assert "emergency stop" in bench.park()
     assert not bench.is_powered
     assert bench.clock.now_s() == pytest.approx(0.12, abs=0.011)
 
 
 def test_an_emergency_stop_that_nobody_reset_lets_nothing_move(bench):
     StopLatch(stop_path(bench.config)).set()
-    assert bench.park() == "the gate is without power, not home (e_stop)"
+    assert bench.park().startswith("the gate is without power, not home (the emergency stop")
     assert [change.state for change in bench.servo.states if change.state > 0] == []
 
 
