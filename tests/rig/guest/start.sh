@@ -50,9 +50,9 @@ case $part in
         run guest "$repo/tests/rig/guest" --ignore "$repo/tests/rig/guest/test_pulses.py"
         ;;
     contracts)
-        # Those whose drivers are made on a bench of pins, and what wants a guest that is quiet.
+        # Those whose drivers are made on a bench of pins; last, when nothing starts any more, what wants a quiet guest.
         mapfile -t contracts < <(grep -l pin_rig "$repo"/tests/contract/*.py)
-        run contracts -k 'not (local and contrast)' "$repo/tests/rig/guest/test_pulses.py" "${contracts[@]}"
+        run contracts -k 'not (local and contrast)' "${contracts[@]}" "$repo/tests/rig/guest/test_pulses.py"
         ;;
 esac
 journalctl --no-pager --output short-monotonic > "$out/journal.log"

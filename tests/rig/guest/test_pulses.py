@@ -9,7 +9,7 @@ import pytest
 
 from tests.rig.guest.sorter import SERVO, pulse_us
 
-DWELL_S = 3.5
+DWELL_S = 8.0
 RAMP_S = 0.6
 HOLD = """
 import sys, time
