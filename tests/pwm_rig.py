@@ -187,7 +187,7 @@ class PwmBench:
         return self._pwm.value(f"{folder}/duty_cycle") / self._pwm.value(f"{folder}/period")
 
     def watch(self, bcm: int, see: Callable[[float], None]) -> None:
-        raise NotImplementedError("no double stands on these pins")
+        raise AssertionError("no double stands on these pins")
 
     def close(self) -> None:
         self.factory.close()

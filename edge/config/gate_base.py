@@ -4,6 +4,7 @@ How long is meant for a loop that ticks in time: a late tick makes a motion long
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Self
 
@@ -82,19 +83,19 @@ class GateSection(Section):
     jam_pause_s: float = Field(0.5, ge=0, le=30, description="rest without power before a jammed motion is tried again")
 
     @property
+    @abstractmethod
     def bins(self) -> tuple[str, ...]:
         """Names of the bins, in the order of the config."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def slowest_home_s(self) -> float:
         """The longest way home, from wherever the gate stands and whatever it does; a try that jams takes no longer."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def slowest_way_s(self) -> float:
         """The longest time from the beginning of a route's motion until its way is fully open, without a jam."""
-        raise NotImplementedError
 
     @property
     def park_limit_s(self) -> float:

@@ -94,7 +94,10 @@ def test_the_servo_takes_the_gates_own_ramp(make):
 def test_the_power_goes_off_three_seconds_after_a_motion_and_at_the_end(make):
     rig = make()
     powered = []
-    look = lambda: powered.append(rig.is_powered(SERVO))  # noqa: E731  # a line of the script
+
+    def look() -> None:
+        powered.append(rig.is_powered(SERVO))
+
     calibrate_angles(rig.store(), rig.desk("home", "", look, 2.5, look, 0.6, look, "+", look, "o", look, "+", "q", ""))
     assert powered == [True, True, False, True, False]
     assert not rig.is_powered(SERVO)
@@ -146,8 +149,13 @@ def test_bins_that_only_the_defaults_name_are_written_whole(make):
 
 def test_without_power_for_the_emergency_stop_nothing_moves(make, capsys):
     rig = make(FLAP + PANEL)
-    press = lambda: rig.drive(ESTOP, True)  # noqa: E731  # a line of the script
-    release = lambda: rig.drive(ESTOP, False)  # noqa: E731  # another one
+
+    def press() -> None:
+        rig.drive(ESTOP, True)
+
+    def release() -> None:
+        rig.drive(ESTOP, False)
+
     seen = []
     calibrate_angles(
         rig.store(), rig.desk(press, "home", "", lambda: seen.append(rig.pulses(SERVO)), "+", release, "+", "q", "")
@@ -185,7 +193,10 @@ def test_a_stop_while_the_servo_holds_cuts_it_off(make, capsys):
     rig = make(FLAP + PANEL)
     rig.drive(LID, False)
     rig.drive(ESTOP, False)
-    press = lambda: rig.drive(ESTOP, True)  # noqa: E731  # a line of the script
+
+    def press() -> None:
+        rig.drive(ESTOP, True)
+
     powered = []
     calibrate_angles(
         rig.store(), rig.desk("home", "", press, 0.1, lambda: powered.append(rig.is_powered(SERVO)), "q", "")
@@ -233,7 +244,10 @@ def test_a_pin_that_is_taken_is_told(make):
 def test_one_servo_has_power_at_a_time(make):
     rig = make(TWO)
     powered = []
-    look = lambda: powered.append((rig.is_powered(18), rig.is_powered(19)))  # noqa: E731  # a line of the script
+
+    def look() -> None:
+        powered.append((rig.is_powered(18), rig.is_powered(19)))
+
     calibrate_angles(
         rig.store(), rig.desk("residue", "", look, "q", "door_open", "", look, "-100", "=-20", "s", "", "y")
     )
@@ -244,7 +258,10 @@ def test_one_servo_has_power_at_a_time(make):
 def test_a_door_is_jogged_while_the_carousels_driver_is_off_and_its_bins_are_typed(make):
     rig = make(CAROUSEL)
     levels = []
-    look = lambda: levels.append(rig.factory.pin(16).state)  # noqa: E731  # a line of the script
+
+    def look() -> None:
+        levels.append(rig.factory.pin(16).state)
+
     calibrate_angles(
         rig.store(),
         rig.desk("door_open", "", look, "+", "s", "residue", "200", "residue", "x", "residue", "400", "", "y"),

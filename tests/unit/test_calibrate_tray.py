@@ -218,8 +218,13 @@ def test_the_region_and_the_picture_are_found_in_two_recordings_and_stored(make,
 def test_an_operator_is_asked_for_each_picture_and_before_anything_is_stored(make, capsys):
     rig = make()
     store = rig.store()
-    swap = lambda: (rig.path.parent / "covered.avi").replace(rig.path.parent / "empty.avi")  # noqa: E731
-    back = lambda: video(rig.path.parent / "empty.avi", tray_pictures())  # noqa: E731
+
+    def swap() -> None:
+        (rig.path.parent / "covered.avi").replace(rig.path.parent / "empty.avi")
+
+    def back() -> None:
+        video(rig.path.parent / "empty.avi", tray_pictures())
+
     calibrate_tray(store, rig.desk("", "", swap, "", "y", back, ""), TrayPlan())
     out = capsys.readouterr().out
     assert out.index("Lay nothing on the tray") < out.index("Lay a sheet") < out.index("Take the sheet away")
@@ -280,7 +285,10 @@ def test_a_tray_that_moves_gives_no_picture(make):
 
 def test_an_operator_is_asked_before_a_picture_that_moved_is_taken_again(make, capsys):
     rig = make()
-    still = lambda: video(rig.path.parent / "empty.avi", tray_pictures())  # noqa: E731
+
+    def still() -> None:
+        video(rig.path.parent / "empty.avi", tray_pictures())
+
     video(rig.path.parent / "empty.avi", moving())
     calibrate_tray(rig.store(), rig.desk("", "", still, ""), TrayPlan(is_roi_kept=True))
     assert capsys.readouterr().out.count("Enter takes it again") == 2
