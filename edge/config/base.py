@@ -26,7 +26,8 @@ Pin = Annotated[
 class Section(BaseModel):
     """A part of the configuration: frozen, and strict about keys and types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    # A section is built where it is used: most machines have one of the gates, and no command wants them all.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class SwitchConfig(Section):
