@@ -8,8 +8,9 @@ import errno
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,14 +23,16 @@ __all__ = [
     "CREATE",
     "ITEM_FIELDS",
     "LEDGER_VERSION",
-    "USED_MARK",
+    "MIGRATE",
+    "READABLE_VERSIONS",
+    "archive_dir",
     "check_identity",
     "check_path",
+    "damaged_dir",
     "database_uri",
     "describe_faults",
     "encode_record",
     "has_bytes",
-    "is_marked_used",
     "refuse_collision",
     "sidecar",
     "translated",
@@ -38,10 +41,16 @@ __all__ = [
 APPLICATION_ID = 0x57535254
 """`WSRT` in the header of the file: this program's own databases, and no one else's."""
 
-LEDGER_VERSION = 1
+LEDGER_VERSION = 2
 """`PRAGMA user_version`: layout of the tables. The schema of a record is counted on its own."""
 
-CREATE = f"""
+READABLE_VERSIONS = (1, 2)
+"""Readers know them all; the writer brings an old one up to `LEDGER_VERSION` when it opens it."""
+
+PAGE_BYTES = 2048
+"""A commit writes whole pages and the log begins each with 24 bytes of its own: docs/ledger.md has what others cost."""
+
+_CREATE_EVENTS = """
 CREATE TABLE events (
     id       INTEGER PRIMARY KEY,
     boot_id  TEXT    NOT NULL,
@@ -52,14 +61,49 @@ CREATE TABLE events (
     label    TEXT,
     route    TEXT,
     decision TEXT,
-    record   TEXT    NOT NULL,
-    UNIQUE (boot_id, seq)
+    record   TEXT    NOT NULL
 );
-CREATE INDEX events_kind ON events (type, route, label, decision);
+"""
+
+_ADDED_IN_2 = """
+CREATE TABLE intent (
+    slot       INTEGER PRIMARY KEY CHECK (slot = 1),
+    after_id   INTEGER NOT NULL,
+    boot_id    TEXT    NOT NULL,
+    utc        TEXT    NOT NULL,
+    t_s        REAL    NOT NULL,
+    label      TEXT    NOT NULL,
+    route      TEXT    NOT NULL,
+    decision   TEXT    NOT NULL,
+    confidence REAL    NOT NULL,
+    margin     REAL    NOT NULL
+);
+CREATE VIEW intents AS
+    SELECT boot_id, utc, t_s, label, route, decision, confidence, margin FROM intent WHERE NOT EXISTS (
+        SELECT 1 FROM events WHERE id > after_id
+        AND (type = 'item' OR CASE WHEN json_valid(record) THEN json_type(record, '$.item') END IS NOT NULL)
+    );
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO meta VALUES ('book_id', lower(hex(randomblob(6))));
+"""
+
+CREATE = f"""
+PRAGMA page_size = {PAGE_BYTES};
+{_CREATE_EVENTS}{_ADDED_IN_2}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {LEDGER_VERSION};
 """
-"""Two indexes and no more: each one costs another page of the card at every commit."""
+"""No index: each one costs another page of the card at every commit, and rotation bounds what a search reads.
+
+`intents` has the open intent, if there is one: the event that settles an intent is any later one of an item, so that
+settling writes no page of its own. `meta` holds `book_id`; after a rotation or a loss also what went before
+(`follows`, `after_id`, `after_boot_id`, `after_seq`); and what the next start has to tell (`finding:` and its reason).
+"""
+
+MIGRATE: Mapping[int, str] = {
+    1: f"DROP INDEX IF EXISTS events_kind;{_ADDED_IN_2}PRAGMA user_version = 2;",
+}
+"""What brings a book of this version up to the next. Version 1 keeps the index of its UNIQUE (boot_id, seq)."""
 
 BASE_FIELDS = ("schema", "event_id", "boot_id", "seq", "type", "utc", "t_s")
 """Fields of every record, given by the ledger; an event's body may not use these names."""
@@ -78,10 +122,10 @@ ITEM_FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """Mandatory fields of an item event, each with the mandatory fields inside it (DESIGN.md, item event)."""
 
-USED_MARK = "has held events"
-"""Second line of the lock file, from the first event on: from then on a book without rows has lost them."""
+MAX_ROW_BYTES = 16 << 20
+"""Of a row that is read or written; an event takes a thousandth of it."""
 
-_COMPANIONS = ("", "-wal", "-shm", "-journal", ".lock", ".new")
+_COMPANIONS = ("", "-wal", "-shm", "-journal", ".lock", ".new", ".next")
 
 _TEXT_COLUMNS = ("label", "route", "decision")
 
@@ -140,6 +184,16 @@ def sidecar(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def archive_dir(path: Path) -> Path:
+    """Folder of the full books that came before the one at `path`."""
+    return path.parent / "archive"
+
+
+def damaged_dir(path: Path) -> Path:
+    """Folder of the books that stood at `path` and were set aside."""
+    return path.parent / "damaged"
+
+
 def database_uri(path: Path, query: str) -> str:
     """The `file:` URI that opens `path` with SQLite's parameters `query`."""
     return f"file:{quote(str(path))}?{query}"
@@ -178,7 +232,28 @@ def check_identity(path: Path, connection: sqlite3.Connection | None = None) -> 
                 raise
 
 
+def _harden(connection: sqlite3.Connection) -> None:
+    """No row of a file fills the memory, whoever made it. Not `trusted_schema`: our own view asks for json_type()."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES)
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+
+
+def _refuse_additions(path: Path, connection: sqlite3.Connection) -> None:
+    """A stranger's trigger would change rows behind the writer's back, and a view of his may have no end."""
+    query = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view') OR sql LIKE 'CREATE VIRTUAL%'"
+    # A schema that is damaged is told, and mended or set aside, by whoever looks for damage.
+    with suppress(sqlite3.DatabaseError):
+        for kind, name, sql in connection.execute(query).fetchall():
+            if sql not in CREATE:
+                raise LedgerError(
+                    f"ledger {path} holds a {kind} {name!a}, which this program never makes: somebody changed it; "
+                    "restore a copy or move it away"
+                )
+
+
 def _refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
+    _harden(connection)
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application_id != APPLICATION_ID:
@@ -186,26 +261,19 @@ def _refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
             f"{path} is no ledger of this program (application_id {application_id:#x}, expected "
             f"{APPLICATION_ID:#x}); name another file"
         )
-    if version != LEDGER_VERSION:
+    if version not in READABLE_VERSIONS:
         age = "a newer" if version > LEDGER_VERSION else "an unknown"
         raise LedgerError(
             f"ledger {path} has {age} version ({version}, this program knows {LEDGER_VERSION}); "
             "update the program or name another file"
         )
+    _refuse_additions(path, connection)
 
 
 def has_bytes(path: Path) -> bool:
     """True if the file exists and is not empty."""
     try:
         return path.stat().st_size > 0
-    except FileNotFoundError:
-        return False
-
-
-def is_marked_used(path: Path) -> bool:
-    """True if the lock file beside the ledger says that events were written. Raises: OSError."""
-    try:
-        return USED_MARK.encode("ascii") in sidecar(path.resolve(), ".lock").read_bytes()
     except FileNotFoundError:
         return False
 
@@ -218,6 +286,8 @@ def refuse_collision(option: str, target: Path, ledger: Path) -> None:
     Raises: ConfigError if it is the ledger or one of its companions, by whatever name.
     """
     book = Path(os.path.realpath(ledger))
+    if Path(os.path.realpath(target)).parent in (archive_dir(book), damaged_dir(book)):
+        raise ConfigError(f"{option} {target} lies among the ledger's old files; name another folder")
     for own in (sidecar(book, suffix) for suffix in _COMPANIONS):
         if os.path.realpath(target) == str(own) or _is_same_file(target, own):
             raise ConfigError(f"{option} {target} is {own.name}, which belongs to the ledger; name another file")

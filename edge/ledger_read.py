@@ -1,87 +1,29 @@
 """Reading the event book, while it is written or afterwards, without changing it."""
 
 import json
-import math
 import sqlite3
-import statistics
-from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from edge.errors import LedgerError
-from edge.ledger_format import (
-    check_identity,
-    check_path,
-    database_uri,
-    describe_faults,
-    is_marked_used,
-    sidecar,
-    translated,
-)
+from edge.ledger_audit import PROBLEM_LIMIT, Audit, VerifyReport
+from edge.ledger_format import check_identity, check_path, database_uri, sidecar, translated
+from edge.ledger_lock import lost_rows, used_book
+from edge.ledger_tally import LatencyFigures, Summary, Tally
 
 __all__ = ["LatencyFigures", "LedgerReader", "Summary", "VerifyReport"]
 
 PAGE_ROWS = 500
 """Rows fetched at a time: bounds memory, and no read holds the log back for longer than one page."""
 
-PROBLEM_LIMIT = 100
-"""Problems that `verify` spells out; the rest are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyFigures:
-    """Latency over item events, in milliseconds; None where no item has the figure.
-
-    Attributes:
-        p95_ms: nearest rank, the smallest measured value that 95 % of the items do not exceed.
-    """
-
-    count: int
-    median_ms: float | None
-    p95_ms: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The event book in numbers.
-
-    Attributes:
-        events: number of events by type.
-        routes, labels, decisions: number of items by each.
-        first_utc, last_utc: wall-clock time of the first and last event; None if there is none.
-        decide, total: `latency_ms.decide` and `latency_ms.total` of the items.
-    """
-
-    boots: int
-    events: Mapping[str, int]
-    routes: Mapping[str, int]
-    labels: Mapping[str, int]
-    decisions: Mapping[str, int]
-    first_utc: str | None
-    last_utc: str | None
-    decide: LatencyFigures
-    total: LatencyFigures
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """What `LedgerReader.verify` found; each problem is a sentence that names its row."""
-
-    rows: int
-    boots: int
-    problems: tuple[str, ...]
-
-    @property
-    def is_clean(self) -> bool:
-        """True if every promise of the book holds."""
-        return not self.problems
-
 
 class LedgerReader:
     """A read-only view of a ledger file; what a writer appends meanwhile comes into view.
+
+    If the file is rotated while it is read, the view ends with it: what the next file holds is another reader's. A file
+    that is being written is not rotated as long as a reader has it open.
 
     Args:
         path: the database.
@@ -106,6 +48,11 @@ class LedgerReader:
     ) -> None:
         self.close()
 
+    @property
+    def inode(self) -> tuple[int, int]:
+        """Device and number of the file that is read, by whatever name it goes now."""
+        return self._inode
+
     def close(self) -> None:
         """Give the file back; may be called twice."""
         self._connection.close()
@@ -126,75 +73,83 @@ class LedgerReader:
         for row in self._rows("id, record", condition, values):
             yield self._parse(row["id"], row["record"])
 
-    def summary(self) -> Summary:
-        """Count and measure the whole book; eight bytes an item and figure of memory.
+    def open_intent(self) -> Mapping[str, Any] | None:
+        """What was about to be moved and is not settled (`ports.Ledger.open_intent`), as of the present run too.
 
         Raises: LedgerError if it cannot be read.
         """
         with translated("read", self._path):
-            db = self._live()
-            # One transaction, so that all the numbers are of one moment.
-            db.execute("BEGIN")
-            try:
-                ends = "SELECT utc FROM events ORDER BY id {} LIMIT 1"
-                return Summary(
-                    boots=db.execute("SELECT count(DISTINCT boot_id) FROM events").fetchone()[0],
-                    events=_count_by(db, "type", "1"),
-                    routes=_count_by(db, "route", "type = 'item'"),
-                    labels=_count_by(db, "label", "type = 'item'"),
-                    decisions=_count_by(db, "decision", "type = 'item'"),
-                    first_utc=next((row[0] for row in db.execute(ends.format("ASC"))), None),
-                    last_utc=next((row[0] for row in db.execute(ends.format("DESC"))), None),
-                    decide=_measure(db, "$.latency_ms.decide"),
-                    total=_measure(db, "$.latency_ms.total"),
-                )
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+            if not self._has_intents():
+                return None
+            cursor = self._live().cursor()
+            cursor.row_factory = sqlite3.Row
+            row = cursor.execute("SELECT * FROM intents").fetchone()
+        return None if row is None else dict(row)
+
+    def summary(self) -> Summary:
+        """Count and measure the whole file; eight bytes an item and figure of memory.
+
+        Raises: LedgerError if it cannot be read.
+        """
+        tally = Tally()
+        self.count(tally)
+        return tally.summary()
+
+    def count(self, tally: Tally) -> None:
+        """Add this file to a count. Raises: LedgerError if it cannot be read."""
+        with translated("read", self._path):
+            tally.add(self._live())
 
     def verify(self) -> VerifyReport:
         """Check every row against every promise of the book; memory grows with boots, not with rows.
 
         Checked are the file's own integrity, that no row is missing, that `seq` runs from 1 without a gap in
-        each boot, and that each record is JSON with its mandatory fields, agrees with its columns and bears
-        the `event_id` of its boot and number. A file that cannot be read to the end is a problem, no error.
+        each boot, from where the file before it ended, and that each record is JSON with its mandatory fields, agrees
+        with its columns and bears the `event_id` of its boot and number. A file that cannot be read to the end is a
+        problem, no error. An open intent is a note.
 
         Rows that are missing at the very end cannot be seen from the book itself: what is left is a sound, shorter
         book. Only if all of them are gone does the lock file tell it from a new one.
         """
-        problems = _Problems()
-        last_seq: dict[str, int] = {}
-        rows = last_id = 0
-        was_used = False
+        audit = Audit()
+        self.check(audit)
+        return audit.report()
+
+    def check(self, audit: Audit, *, is_named: bool = False) -> None:
+        """Add this file to a check; see `verify`."""
+        used_in: str | None = None
+        meta: Mapping[str, Any] = {}
         try:
             with translated("read", self._path):
                 # Asked before the rows are read: a writer that makes the first one meanwhile is no problem.
-                was_used = is_marked_used(self._path)
+                used_in = used_book(self._path)
+                meta = self._meta()
+        except LedgerError as exc:
+            audit.problem(f"what went before it cannot be read: {exc}")
+        audit.begin_file(self._path, meta, is_named=is_named)
+        try:
+            with translated("read", self._path):
                 for (finding,) in self._live().execute(f"PRAGMA integrity_check({PROBLEM_LIMIT})"):
                     if finding != "ok":
-                        problems.add(f"the file is damaged: {finding}")
+                        audit.problem(f"the file is damaged: {finding}")
         except LedgerError as exc:
-            problems.add(f"its integrity cannot be checked: {exc}")
+            audit.problem(f"its integrity cannot be checked: {exc}")
+        rows = 0
         try:
             for row in self._rows("*", "1", ()):
                 rows += 1
-                where = f"row {row['id']}"
-                if row["id"] != last_id + 1:
-                    problems.add(f"{where} follows row {last_id}: rows between them are missing")
-                last_id = row["id"]
-                expected_seq = last_seq.get(row["boot_id"], 0) + 1
-                if row["seq"] != expected_seq:
-                    problems.add(f"{where} of boot {row['boot_id']} has seq {row['seq']}, expected {expected_seq}")
-                if isinstance(row["seq"], int):
-                    last_seq[row["boot_id"]] = row["seq"]
-                for fault in _faults_of(row):
-                    problems.add(f"{where}: {fault}")
+                audit.row(row)
+            intent = self.open_intent()
         except LedgerError as exc:
-            problems.add(f"after row {last_id} nothing can be read: {exc}")
-        else:
-            if rows == 0 and was_used:
-                problems.add(f"there are no rows, but {self._path.name}.lock shows that there were: all are lost")
-        return VerifyReport(rows=rows, boots=len(last_seq), problems=problems.sentences())
+            audit.problem(f"after row {audit.last_id} nothing can be read: {exc}")
+            return
+        if rows == 0 and lost_rows(used_in, meta.get("book_id", ""), is_first="follows" not in meta):
+            audit.problem(f"there are no rows, but {self._path.name}.lock shows that there were: all are lost")
+        if intent is not None:
+            audit.note(
+                f"an intent is open: {intent['label'] or 'an item'} for {intent['route']}, at {intent['t_s']:g} s "
+                f"of boot {intent['boot_id']}; what became of it is not written down yet"
+            )
 
     def _connect(self) -> sqlite3.Connection:
         # Without a log beside it nobody writes and the file is whole: reading it as immutable leaves no
@@ -202,21 +157,35 @@ class LedgerReader:
         # and works on a read-only disk. `_live` changes over when a writer comes.
         self._is_immutable = not sidecar(self._path, "-wal").exists()
         query = "mode=ro&immutable=1" if self._is_immutable else "mode=ro"
+        self._inode = _inode_of(self._path)
         connection = sqlite3.connect(
             database_uri(self._path, query), uri=True, isolation_level=None, check_same_thread=False
         )
         try:
             check_identity(self._path, connection)
+            if _inode_of(self._path) != self._inode:
+                raise LedgerError(f"ledger {self._path} was rotated just now; try again")
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _live(self) -> sqlite3.Connection:
-        if self._is_immutable and sidecar(self._path, "-wal").exists():
+        # Not where the name is another file's by now: what was begun is read to its end.
+        if self._is_immutable and sidecar(self._path, "-wal").exists() and _inode_of(self._path) == self._inode:
             self._connection.close()
             self._connection = self._connect()
         return self._connection
+
+    def _has_intents(self) -> bool:
+        # Not in a book of layout 1, nor in one whose schema is damaged: `verify` says so.
+        query = "SELECT 1 FROM sqlite_master WHERE name = 'intents'"
+        return self._live().execute(query).fetchone() is not None
+
+    def _meta(self) -> dict[str, Any]:
+        if not self._has_intents():
+            return {}
+        return dict(self._live().execute("SELECT key, value FROM meta"))
 
     def _rows(self, columns: str, condition: str, values: tuple[str, ...]) -> Iterator[sqlite3.Row]:
         query = f"SELECT {columns} FROM events WHERE id > ? AND {condition} ORDER BY id LIMIT {PAGE_ROWS}"
@@ -241,57 +210,6 @@ class LedgerReader:
         return record
 
 
-class _Problems:
-    """At most `PROBLEM_LIMIT` sentences and a count of the rest: a ruined book fits in memory too."""
-
-    def __init__(self) -> None:
-        self._sentences: list[str] = []
-        self._unsaid = 0
-
-    def add(self, sentence: str) -> None:
-        if len(self._sentences) < PROBLEM_LIMIT:
-            self._sentences.append(sentence)
-        else:
-            self._unsaid += 1
-
-    def sentences(self) -> tuple[str, ...]:
-        rest = (f"and {self._unsaid} more problems",) if self._unsaid else ()
-        return (*self._sentences, *rest)
-
-
-def _faults_of(row: sqlite3.Row) -> Iterator[str]:
-    try:
-        record = json.loads(row["record"])
-    except (ValueError, TypeError) as exc:
-        yield f"the record is no JSON ({exc})"
-        return
-    if not isinstance(record, dict):
-        yield "the record is no JSON object"
-        return
-    yield from describe_faults(record)
-    for name in ("boot_id", "seq", "type", "utc", "t_s", "label", "route", "decision"):
-        if record.get(name) != row[name]:
-            yield f"column {name} has {row[name]!r}, the record {record.get(name)!r}"
-    event_id = f"{row['boot_id']}-{row['seq']}"
-    if record.get("event_id") != event_id:
-        yield f"event_id is {record.get('event_id')!r}, expected {event_id!r}"
-
-
-def _count_by(db: sqlite3.Connection, column: str, condition: str) -> dict[str, int]:
-    query = f"SELECT {column}, count(*) FROM events WHERE {condition} GROUP BY {column} ORDER BY 2 DESC, 1"
-    return dict(db.execute(query).fetchall())
-
-
-def _measure(db: sqlite3.Connection, json_path: str) -> LatencyFigures:
-    # CASE, not AND: SQLite may reorder conditions, and json_extract of a damaged record is an error.
-    query = "SELECT CASE WHEN json_valid(record) THEN json_extract(record, ?) END FROM events WHERE type = 'item'"
-    values = sorted(
-        array("d", (value for (value,) in db.execute(query, (json_path,)) if isinstance(value, int | float)))
-    )
-    if not values:
-        return LatencyFigures(count=0, median_ms=None, p95_ms=None)
-    return LatencyFigures(
-        count=len(values),
-        median_ms=statistics.median(values),
-        p95_ms=values[math.ceil(0.95 * len(values)) - 1],
-    )
+def _inode_of(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -4,7 +4,7 @@ A driver acquires its device in `open` and gives it back in `close`; `close` may
 a driver that was never opened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from edge.clock import Clock
@@ -63,6 +63,14 @@ class Source(Protocol):
                 the picture before; `Frame.prepared` is what it returned.
 
         Raises: SourceError if the camera is lost, or its pictures are stale or frozen.
+        """
+        ...
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Take at most so many pictures a second from now on, so that a hot processor rests; None: all of them.
+
+        A camera drops the others as cheaply as it can, and hands over no older ones for it. A replay is taken as it is.
+        May be called before `open` too; it never waits.
         """
         ...
 
@@ -231,10 +239,27 @@ class Indicator(Protocol):
 
 
 class Ledger(Protocol):
-    """The event book. At most one writer; an event that `append` returned is durable."""
+    """The event book. At most one writer; what `append` or `intend` returned from is durable."""
 
     @property
     def boot_id(self) -> str: ...
+
+    @property
+    def open_intent(self) -> Mapping[str, Any] | None:
+        """What an earlier opening meant to move and never settled; None once an event settled it.
+
+        Its fields are `boot_id`, `utc`, `t_s`, `label`, `route`, `decision`, `confidence` and `margin`. Whether that
+        item fell is unknown: it is told by a `fault` event whose body names it under `item`, and never credited.
+        """
+        ...
+
+    @property
+    def findings(self) -> tuple[Event, ...]:
+        """What `open` found wrong and mended: `fault` events (`ledger_damaged`, `ledger_lost`) that the caller appends.
+
+        They come again at every opening until they are appended.
+        """
+        ...
 
     def open(self) -> None:
         """Acquire the book for writing. Raises: LedgerError if it cannot be, or if another process writes it."""
@@ -243,7 +268,27 @@ class Ledger(Protocol):
     def append(self, event: Event) -> dict[str, Any]:
         """Write one event down for good and return it as its public record (DESIGN.md, event fields).
 
+        An `item` event, and any event whose body has the field `item`, settles the open intent in the same commit.
+
         Raises: LedgerError if it could not be made durable; it then has no number.
+        """
+        ...
+
+    def intend(self, event: Event) -> None:
+        """Write down for good that an item is about to be moved; the gate may move for it only after that.
+
+        At most one intent is open. It is no event: it has no number, and nobody is told.
+
+        Args:
+            event: its body has `label`, `route`, `decision`, `confidence` and `margin`.
+        Raises: LedgerError if it could not be made durable, or if one is open.
+        """
+        ...
+
+    def maintain(self, now_s: float) -> None:
+        """Do what the book needs from time to time; to be called while no item is in flight. Cheap if there is nothing.
+
+        Raises: LedgerError if the book cannot be written any more.
         """
         ...
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.ledger import SqliteLedger
+from edge.ledger_format import PAGE_BYTES
 from edge.ledger_read import LedgerReader, VerifyReport
 from edge.records import Event
 
@@ -25,6 +26,12 @@ ITEM: dict[str, Any] = {
     "model": {"name": "m", "version": "1", "sha256": "00"},
 }
 """The body of a sound item event."""
+
+
+INTENT = Event("item", 40.0, {name: ITEM[name] for name in ("label", "route", "decision", "confidence", "margin")})
+"""What is written down before the gate moves for it."""
+
+V1_DUMP = Path(__file__).parent / "data" / "ledger-v1.sql"
 
 
 def item(decide: float = 260, total: float = 1890, **changes: Any) -> Event:
@@ -53,3 +60,25 @@ def verify(path: Path) -> VerifyReport:
     """What `ledger verify` finds."""
     with LedgerReader(path) as reader:
         return reader.verify()
+
+
+def a_v1_book(path: Path) -> None:
+    """Make the book of layout 1 that lies in tests/data, as a run before there were intents left it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(V1_DUMP.read_text(encoding="utf-8"))
+        db.execute("PRAGMA journal_mode = WAL")
+    path.with_name(path.name + ".lock").write_text("4711      \nhas held events\n")
+
+
+def close_uncleanly(path: Path) -> None:
+    """Take the proof of a clean end away, as a power cut leaves a book."""
+    lock = path.with_name(path.name + ".lock")
+    lock.write_text("\n".join(line for line in lock.read_text().splitlines() if not line.startswith("closed cleanly")))
+
+
+def damage(path: Path, page: int) -> None:
+    """Overwrite one page of a book, counted from 0, and leave it as a power cut does."""
+    with path.open("r+b") as stream:
+        stream.seek(PAGE_BYTES * page)
+        stream.write(b"\xff" * PAGE_BYTES)
+    close_uncleanly(path)

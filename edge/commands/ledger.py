@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.errors import ConfigError, LedgerError
+from edge.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge.ledger_read import LatencyFigures
+    from edge.ledger_read import LatencyFigures, LedgerReader
+    from edge.ledger_shelf import LedgerShelf
 
 __all__ = ["app"]
 
@@ -42,6 +44,7 @@ class EventType(StrEnum):
     PAUSE = "pause"
     BIN_FULL = "bin_full"
     THROTTLED = "throttled"
+    CLOCK = "clock"
     MODEL_CHANGED = "model_changed"
 
 
@@ -50,16 +53,15 @@ LedgerOption = Annotated[
     typer.Option("--ledger", readable=False, help="The ledger; without it, the one the configuration names."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs to read.")]
+AllOption = Annotated[bool, typer.Option("--all", help="The full files in archive/ too, oldest first.")]
 
 
 @app.command()
-def summary(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+def summary(ledger: LedgerOption = None, is_all: AllOption = False, as_json: JsonOption = False) -> None:
     """Count events and items, and measure their latency."""
     import dataclasses
 
-    from edge.ledger_read import LedgerReader
-
-    with LedgerReader(_resolve(ledger)) as reader:
+    with _open(_resolve(ledger), is_all) as reader:
         found = reader.summary()
     if as_json:
         _write_lines([json.dumps(dataclasses.asdict(found), ensure_ascii=False)])
@@ -74,7 +76,7 @@ def summary(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     if found.total.count:
         figures = [_figures("decide", found.decide), _figures("total", found.total)]
         tables.append(_table(("latency", "items", "median ms", "p95 ms"), figures))
-    _print(f"{sum(found.events.values())} events, {found.boots} boots: {span}", *tables)
+    _print(f"{sum(found.events.values())} events, {found.boots} boots: {printable(span)}", *tables)
 
 
 @app.command()
@@ -104,12 +106,12 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", help="A file; without it, stdout.")] = None,
     type_: Annotated[EventType | None, typer.Option("--type", help="Only events of this type.")] = None,
     is_forced: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    is_all: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write all events out, in order; `--json` is `--format jsonl`."""
     from edge.ledger_export import csv_lines, jsonl_lines, write_file
     from edge.ledger_format import refuse_collision
-    from edge.ledger_read import LedgerReader
 
     if as_json and form is ExportFormat.CSV:
         raise ConfigError("--json and --format csv exclude each other; give one of them")
@@ -118,7 +120,7 @@ def export(
     path = _resolve(ledger)
     if output is not None:
         refuse_collision("--output", output, path)
-    with LedgerReader(path) as reader:
+    with _open(path, is_all) as reader:
         lines = to_lines(reader.iterate(None if type_ is None else type_.value))
         if output is None:
             _write_lines(lines)
@@ -128,17 +130,15 @@ def export(
 
 
 @app.command()
-def verify(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+def verify(ledger: LedgerOption = None, is_all: AllOption = False, as_json: JsonOption = False) -> None:
     """Check every row against every promise of the book; exit 5 if one is broken.
 
     Rows that are missing at the very end cannot be seen from the book itself:
     compare its last event with a copy kept elsewhere, as --events makes one.
     Only a book that lost all of its rows is told from a new one.
     """
-    from edge.ledger_read import LedgerReader
-
     path = _resolve(ledger)
-    with LedgerReader(path) as reader:
+    with _open(path, is_all) as reader:
         report = reader.verify()
     if as_json:
         fields = {
@@ -146,10 +146,13 @@ def verify(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
             "rows": report.rows,
             "boots": report.boots,
             "problems": report.problems,
+            "notes": report.notes,
         }
         _write_lines([json.dumps(fields, ensure_ascii=False)])
     else:
-        _write_lines(report.problems)
+        _write_lines(printable(problem) for problem in report.problems)
+        for note in report.notes:
+            typer.echo(f"note: {note}", err=True)
     verdict = "clean" if report.is_clean else f"{len(report.problems)} problems"
     typer.echo(f"{path}: {report.rows} rows of {report.boots} boots, {verdict}", err=True)
     if not report.is_clean:
@@ -162,6 +165,16 @@ def _resolve(ledger: Path | None) -> Path:
     from edge.commands.common import ledger_path
 
     return ledger_path(ledger)
+
+
+def _open(path: Path, is_all: bool) -> "LedgerReader | LedgerShelf":
+    if is_all:
+        from edge.ledger_shelf import LedgerShelf
+
+        return LedgerShelf(path)
+    from edge.ledger_read import LedgerReader
+
+    return LedgerReader(path)
 
 
 def _write_lines(lines: Iterable[str]) -> None:
@@ -190,7 +203,7 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> "Table":
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         # Text, not str: a label may hold what Rich would take for markup.
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     return table
 
 
@@ -225,5 +238,5 @@ def _tail_table(records: Iterable[Mapping[str, Any]]) -> "Table":
             f"{total_ms:.0f}" if isinstance(total_ms, int | float) else "",
         )
         # Text, not str: a label may hold what Rich would take for markup.
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
     return table

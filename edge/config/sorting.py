@@ -202,3 +202,22 @@ class LedgerConfig(Section):
     """Where events are written down for good."""
 
     path: str | None = Field(None, description="SQLite file; null: ledger.db in the user's state folder")
+    rotate_mb: float | None = Field(
+        16.0,
+        ge=1,
+        le=100_000,
+        description="a file of so many megabytes goes to archive/ beside it, and a new one goes on; null: never",
+    )
+    when_damaged: Literal["set_aside", "stop"] = Field(
+        "set_aside",
+        description="a damaged or lost book, found at the start: set_aside keeps what is left of it in damaged/ and "
+        "begins a new one, loudly; stop refuses to start",
+    )
+    when_unwritable: Literal["stop", "sort"] = Field(
+        "stop",
+        description="while nothing can be written down: stop holds the gate until it can; sort goes on, and credits "
+        "nothing",
+    )
+    reserve_mb: float = Field(
+        16.0, ge=0, le=10_000, description="room on the disk that is kept for the book, given up when the disk is full"
+    )

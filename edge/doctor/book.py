@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.board.processes import Program
-from edge.doctor.findings import Finding, blocker, note, ok, refused
+from edge.doctor.findings import Finding, blocker, note, ok, refused, warning
 from edge.doctor.machine import Machine
 from edge.doctor.storage import existing_folder
 from edge.errors import LedgerError
-from edge.ledger_format import has_bytes, sidecar
+from edge.ledger_format import damaged_dir, sidecar
 from edge.ledger_read import LedgerReader
+from edge.ledger_repair import find_loss
 
 __all__ = ["check_ledger"]
 
@@ -23,6 +24,7 @@ def check_ledger(machine: Machine, path: Path, sorter: Program | None) -> Iterat
     """Args: sorter: process that writes it now."""
     if sorter is not None:
         yield ok("ledger.writer", f"{path} is in use by {sorter}")
+    yield from _set_aside(path)
     if not path.exists():
         yield _missing(machine, path)
         return
@@ -31,16 +33,40 @@ def check_ledger(machine: Machine, path: Path, sorter: Program | None) -> Iterat
     try:
         with LedgerReader(path) as reader:
             yield _rows(path, reader)
+            intent = reader.open_intent() if sorter is None else None
+            if intent is not None:
+                yield note(
+                    "ledger.intent",
+                    f"{path} has an item that was interrupted: {intent['label'] or 'an item'} for {intent['route']}; "
+                    "the next start writes down that what became of it is unknown",
+                )
     except LedgerError as exc:
         yield refused("ledger.rows", exc)
 
 
+def _set_aside(path: Path) -> Iterator[Finding]:
+    folder = damaged_dir(path)
+    try:
+        count = sum(1 for file in folder.iterdir() if file.suffix == path.suffix and file.stem.startswith(path.stem))
+    except OSError:
+        return
+    if count:
+        yield warning(
+            "ledger.damaged",
+            f"{folder} holds {count} ledgers that were damaged and set aside",
+            f"keep a copy, read what is left with edge-sorter ledger export --ledger FILE, check the disk, then empty "
+            f"{folder}",
+        )
+
+
 def _missing(machine: Machine, path: Path) -> Finding:
-    if has_bytes(sidecar(path, "-wal")):
+    loss = None if sidecar(path, ".next").exists() else find_loss(path)
+    if loss is not None:
         return blocker(
             "ledger.file",
-            f"{path} is missing, but {path.name}-wal shows that it had been in use",
-            "restore it from a copy, or move what is left away to begin anew",
+            f"{path} {loss}",
+            "restore it from a copy, or move what is left away to begin anew; the next start begins anew by itself "
+            "where ledger.when_damaged is set_aside",
         )
     folder = existing_folder(path)
     if not machine.may(folder, os.W_OK | os.X_OK):

@@ -12,7 +12,7 @@ from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
 from edge.ports import Ledger
 from edge.records import EVENT_SCHEMA, Event
-from tests.ledger_rig import ITEM
+from tests.ledger_rig import INTENT, ITEM
 
 
 class OpenableLedger(Ledger, Protocol):
@@ -133,3 +133,94 @@ def test_append_to_a_closed_ledger_is_refused(driver, tmp_path):
     ledger = driver.make(tmp_path / "ledger.db")
     with pytest.raises(LedgerError, match="not open"):
         ledger.append(Event("boot", 0.0))
+
+
+def test_an_intent_is_no_event_and_takes_no_number(driver, ledger, tmp_path):
+    ledger.intend(INTENT)
+    assert driver.read(tmp_path / "ledger.db") == []
+    assert ledger.append(Event("item", 1.0, ITEM))["seq"] == 1
+
+
+def test_at_most_one_intent_is_open(ledger):
+    ledger.intend(INTENT)
+    with pytest.raises(LedgerError, match=r"that of glass for recyclable at 40 s of boot .* is open still"):
+        ledger.intend(INTENT)
+    ledger.append(Event("item", 1.0, ITEM))
+    ledger.intend(INTENT)
+
+
+INTERRUPTED = Event("fault", 0.0, {"reason": "interrupted", "item": {"label": "glass", "route": "recyclable"}})
+SETTLING = {"item": Event("item", 1.0, ITEM), "interrupted": INTERRUPTED}
+
+
+@pytest.mark.parametrize("outcome", SETTLING.values(), ids=SETTLING.keys())
+def test_what_was_left_open_is_found_by_the_next_run_until_it_is_settled(driver, tmp_path, outcome):
+    first = driver.make(tmp_path / "ledger.db")
+    first.open()
+    assert first.open_intent is None
+    first.intend(INTENT)
+    first.append(Event("bin_full", 41.0, {"bin": "residue"}))
+    assert first.open_intent is None, "it is this run's own, and under way"
+    first.close()
+    for _ in range(2):
+        ledger = driver.make(tmp_path / "ledger.db")
+        ledger.open()
+        found = ledger.open_intent
+        assert {name: found[name] for name in INTENT.body} == INTENT.body
+        assert (found["boot_id"], found["t_s"]) == (first.boot_id, INTENT.t_s)
+        assert list(found) == ["boot_id", "utc", "t_s", *INTENT.body]
+        ledger.append(Event("boot", 0.0))
+        assert ledger.open_intent is not None
+        ledger.close()
+    ledger.open()
+    ledger.append(outcome)
+    assert ledger.open_intent is None
+    ledger.close()
+    ledger = driver.make(tmp_path / "ledger.db")
+    ledger.open()
+    assert ledger.open_intent is None
+    ledger.close()
+
+
+def test_an_outcome_that_is_refused_settles_nothing(ledger):
+    ledger.intend(INTENT)
+    with pytest.raises(LedgerError, match="JSON"):
+        ledger.append(Event("fault", 0.0, {"item": float("nan")}))
+    with pytest.raises(LedgerError, match="is open still"):
+        ledger.intend(INTENT)
+
+
+@pytest.mark.parametrize("name", INTENT.body)
+@pytest.mark.parametrize("value", [None, float("inf"), object()], ids=["missing", "infinite", "object"])
+def test_an_unsound_intent_is_refused_and_leaves_none_open(ledger, name, value):
+    body = {key: old for key, old in INTENT.body.items() if key != name} | ({} if value is None else {name: value})
+    with pytest.raises(LedgerError, match="intent"):
+        ledger.intend(Event("item", 0.0, body))
+    ledger.intend(INTENT)
+
+
+def test_an_intent_for_a_closed_ledger_is_refused(driver, tmp_path):
+    ledger = driver.make(tmp_path / "ledger.db")
+    with pytest.raises(LedgerError, match="not open"):
+        ledger.intend(INTENT)
+
+
+def test_a_sound_ledger_has_no_findings_and_needs_nothing(driver, ledger, tmp_path):
+    record = ledger.append(Event("item", 1.0, ITEM))
+    assert ledger.findings == ()
+    ledger.maintain(0.0)
+    assert driver.read(tmp_path / "ledger.db") == [record]
+
+
+def test_a_ledger_that_is_opened_again_goes_on_with_its_boot(ledger):
+    record = ledger.append(Event("boot", 0.0))
+    ledger.close()
+    ledger.open()
+    assert ledger.append(Event("boot", 0.0))["event_id"] == f"{record['boot_id']}-2"
+
+
+def test_what_this_run_left_open_is_known_once_it_is_opened_again(ledger):
+    ledger.intend(INTENT)
+    ledger.close()
+    ledger.open()
+    assert ledger.open_intent["boot_id"] == ledger.boot_id

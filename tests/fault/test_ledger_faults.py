@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 import edge
+from edge.bench.growth.book import real_disk
+from edge.config import Config
 from edge.errors import LedgerError
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
 from edge.records import Event
+from tests.fault.ledger_cost import measure_cost
 from tests.fault.rig import can_mount, open_folder, sealed, unwritable_paths
 
 PYTHONPATH = os.pathsep.join([str(Path(edge.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -337,3 +340,16 @@ def test_twenty_killed_writers_lose_no_acknowledged_event_and_count_none_twice(t
     # Each death may leave one event that was durable and not yet printed.
     assert len(stored) - len(acknowledged) <= 20
     assert report.boots == 20
+
+
+CARD_BYTES_AN_ITEM = 16_000
+"""Budget of docs/ledger.md: an intent and its outcome."""
+
+
+def test_an_item_costs_the_card_what_was_budgeted_and_the_last_no_more_than_the_first():
+    cost = measure_cost(real_disk(Config()), 600)
+    if cost.bytes_a_row == 0:
+        pytest.skip("the kernel counts no writes here: no folder lies on a disk")
+    assert cost.bytes_an_item <= CARD_BYTES_AN_ITEM
+    assert cost.parts[-1] <= 1.5 * cost.parts[0]
+    assert cost.bytes_a_row <= 0.7 * cost.bytes_an_item

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import edge.machine_state
-from edge.app import open_classifier
 from edge.bench.facts import machine_facts
 from edge.bench.frames import play_frames
 from edge.bench.growth import Growth, measure_growth, to_markdown
@@ -25,6 +24,7 @@ from edge.bench.growth.rig import open_sorter
 from edge.bench.growth.rounds import cpu_us, interleave
 from edge.bench.growth.uptime import _Endless
 from edge.bench.report import Noise
+from edge.classifier import open_classifier
 from edge.config import Config, DropSensorConfig, LedgerConfig, RearmConfig
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge import ledger_format, records
+from edge import ledger_format, ledger_opening, records
 from edge.errors import LedgerError
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
@@ -62,6 +62,34 @@ def test_a_boot_that_is_opened_again_goes_on_counting(path):
     fill(path, [Event("boot", 0.0)] * 2)
     assert fill(path, [Event("boot", 0.0)])[0]["event_id"] == "b1-3"
     assert verify(path).is_clean
+
+
+def test_a_boot_that_comes_back_after_others_goes_on_counting(path):
+    for boot_id, count in (("b1", 5), ("b2", 3), ("b1", 2), ("b3", 1), ("b2", 1), ("b1", 1), ("b4", 1), ("b3", 1)):
+        fill(path, [Event("boot", 0.0)] * count, boot_id=boot_id)
+    assert run_sql(path, "SELECT boot_id, max(seq) FROM events GROUP BY boot_id") == [
+        [("b1", 8), ("b2", 4), ("b3", 2), ("b4", 1)]
+    ]
+    assert verify(path).is_clean
+
+
+def test_a_new_boot_does_not_read_the_whole_file(path, monkeypatch):
+    for n in range(3):
+        fill(path, [item() for _ in range(200)], boot_id=f"b{n}")
+    ledger = SqliteLedger(path, boot_id="new")
+    steps = []
+    connect = ledger_opening.connect
+
+    def connect_counted(file):
+        connection = connect(file)
+        connection.set_progress_handler(lambda: steps.append(1), 100)
+        return connection
+
+    monkeypatch.setattr(ledger_opening, "connect", connect_counted)
+    ledger.open()
+    assert ledger.append(Event("boot", 0.0))["seq"] == 1
+    ledger.close()
+    assert len(steps) < 10, "hundreds of the database's steps, not thousands"
 
 
 @pytest.mark.parametrize("boot_id", ["a-b", "a b", "é", "x" * 65])
@@ -154,6 +182,6 @@ def test_opening_waits_for_no_reader_for_long(path):
         ledger.append(Event("boot", 0.0))
         ledger.close()
         ledger.open()
-        assert ledger.append(Event("boot", 0.0))["seq"] == 1
+        assert ledger.append(Event("boot", 0.0))["seq"] == 3
         ledger.close()
     assert verify(path).rows == 4

@@ -235,6 +235,7 @@ def test_verify_as_json(path, book):
         "rows": 3,
         "boots": 1,
         "problems": [],
+        "notes": [],
     }
     spoil(path)
     found = json.loads(invoke("verify", "--json", path=path, exit_code=5).stdout)

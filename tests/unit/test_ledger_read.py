@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from edge import ledger_read
+from edge import ledger_audit, ledger_read
 from edge.errors import LedgerError
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
@@ -148,7 +148,7 @@ def test_verify_names_the_row_that_was_tampered_with(path, statement, problem):
 
 
 def test_verify_of_a_ruined_ledger_stays_short(path, monkeypatch):
-    monkeypatch.setattr(ledger_read, "PROBLEM_LIMIT", 4)
+    monkeypatch.setattr(ledger_audit, "PROBLEM_LIMIT", 4)
     fill(path, [item()] * 9)
     run_sql(path, "UPDATE events SET record = '{'")
     report = verify(path)

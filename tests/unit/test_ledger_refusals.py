@@ -36,7 +36,7 @@ def test_another_name_of_the_file_is_no_way_around_the_lock(path, ledger, tmp_pa
 
 
 FOREIGN = {
-    "newer": (["PRAGMA user_version = 2"], "newer version"),
+    "newer": (["PRAGMA user_version = 3"], "newer version"),
     "unversioned": (["PRAGMA user_version = 0"], "unknown version"),
     "foreign": (["PRAGMA application_id = 7"], "no ledger of this program"),
     "foreign without id": (["PRAGMA application_id = 0"], "no ledger of this program"),

@@ -104,7 +104,8 @@ def real_disk(config: Config, kind_of: Callable[[Path], str | None] = filesystem
     Args:
         kind_of: type of the file system of a folder.
     """
-    candidates = [Path("/var/tmp"), Path(tempfile.gettempdir()), Path.cwd()]
+    # Only a parent: the folder itself is made by `tempfile`.
+    candidates = [Path("/var/tmp"), Path(tempfile.gettempdir()), Path.cwd()]  # noqa: S108 - see above
     if config.ledger.path is not None:
         candidates.insert(0, Path(config.ledger.path).absolute().parent)
     usable = [folder for folder in candidates if os.access(folder, os.W_OK)]
@@ -121,7 +122,7 @@ def _mount(line: str) -> tuple[str, str] | None:
 
 
 def _rows(rows: int, config: Config) -> Iterator[tuple[Any, ...]]:
-    rng = random.Random(1)
+    rng = random.Random(1)  # noqa: S311 - the same rows at every measurement
     # The bodies are drawn beforehand: ten million of them one by one would take longer than the database.
     bodies = [(body, encode_record(body)[1:-1]) for body in (item_body(config, rng) for _ in range(BODIES))]
     boot = encode_record({"version": "0.0.0", "source": "growth"})[1:-1]

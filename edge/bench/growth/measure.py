@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import edge
-from edge.app import open_classifier, vote_policy
 from edge.bench.facts import machine_facts
 from edge.bench.growth.book import real_disk
 from edge.bench.growth.ledger import measure_ledger
@@ -21,6 +20,7 @@ from edge.bench.noise import spread_of, stolen_of, verdict_of
 from edge.bench.report import Noise
 from edge.bench.samples import Samples, now
 from edge.bench.wording import percent
+from edge.classifier import open_classifier, vote_policy
 from edge.classify.tflite import TfliteClassifier
 from edge.clock import utc_now
 from edge.config import Config

@@ -114,6 +114,9 @@ class _TrayCamera:
         self._clock.resume()
         self._is_running.set()
 
+    def limit_rate(self, fps: float | None) -> None:
+        """What is measured keeps its rate."""
+
     def close(self) -> None:
         """Nothing to close."""
 
