@@ -1,0 +1,70 @@
+"""`edge-sorter config reload`: have the running sorter take its configuration anew, and say what came of it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.board.processes import programs
+from edge.errors import ActuatorError, ConfigError
+from edge.health.place import read_status, status_places
+
+__all__ = ["reload_sorter"]
+
+LIMIT_S = 60.0
+"""An item in flight, or somebody who pressed pause, may hold the reload up; longer than this nobody waits for it."""
+POLL_S = 0.1
+
+
+def reload_sorter(
+    limit_s: float = LIMIT_S,
+    places: Iterable[Path] | None = None,
+    send: Callable[[int, int], None] = os.kill,
+    sleep: Callable[[float], None] = time.sleep,
+    now_s: Callable[[], float] = time.monotonic,
+) -> str:
+    """Ask the sorter that runs unattended to read its configuration anew, and wait for its answer.
+
+    Returns: what it did, a sentence.
+    Raises: ActuatorError if no such sorter runs, or it does not answer; ConfigError if it refused.
+    """
+    place, before = _find(status_places() if places is None else places)
+    pid = before["pid"]
+    try:
+        send(pid, signal.SIGHUP)
+    except OSError as exc:
+        raise ActuatorError(f"cannot ask the sorter (process {pid}) for it ({exc.strerror}); run it with sudo") from exc
+    end_s = now_s() + limit_s
+    while now_s() < end_s:
+        sleep(POLL_S)
+        answer = _answer(place, before)
+        if answer is not None:
+            if answer["is_ok"]:
+                return "the sorter works with the new configuration"
+            raise ConfigError(f"the sorter refused it, and goes on as before: {answer['detail']}")
+    raise ActuatorError(
+        f"the sorter (process {pid}) has not taken the configuration within {limit_s:.0f} s; it does between two "
+        "items, once nobody holds it: see edge-sorter status"
+    )
+
+
+def _find(places: Iterable[Path]) -> tuple[Path, Mapping[str, Any]]:
+    running = {program.pid for program in programs() if program.command == "run"}
+    for place in places:
+        found = read_status((place,))
+        if found is not None and found[1].get("pid") in running and not found[1].get("ended"):
+            return place, found[1]
+    raise ActuatorError(
+        "no sorter runs unattended on this machine; a service is started with: sudo systemctl start edge-sorter"
+    )
+
+
+def _answer(place: Path, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The sorter's word on a reload since `before`."""
+    found = read_status((place,))
+    if found is None or found[1].get("pid") != before["pid"]:
+        return None
+    former, reload = before.get("reload") or {}, found[1].get("reload") or {}
+    return reload if reload.get("number", 0) > former.get("number", 0) else None
