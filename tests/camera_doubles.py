@@ -247,6 +247,8 @@ class UsbCamera(Script):
         self.values: dict[int, float] = {cv2.CAP_PROP_FOURCC: 0.0}
         self.history: list[tuple[int, float]] = []
         self.is_missing_pictures = False
+        self.is_missing_decoded = False
+        self.retrieved = 0
         self.released = 0
 
     def given(self) -> tuple[float, float, float]:
@@ -297,20 +299,30 @@ def video_capture(cameras: Mapping[Path, UsbCamera], otherwise: Callable[..., An
             )
             return given.get(name, camera.values.get(name, 0.0))
 
-        def read(self, out: BgrImage | None = None) -> tuple[bool, BgrImage | None]:
+        def grab(self) -> bool:
             self.camera.note_ask()
-            while True:
-                if self.camera.is_missing_pictures:
-                    return False, None
+            self.grabbed = None
+            while not self.camera.is_missing_pictures:
                 try:
-                    image = self.camera.take(0.01)
+                    self.grabbed = self.camera.take(0.01)
                 except TimeoutError:
                     continue
-                if out is None or out.shape != image.shape:
-                    return True, image
-                # As OpenCV does that is given memory.
-                out[...] = image
-                return True, out
+                return True
+            return False
+
+        def retrieve(self, out: BgrImage | None = None) -> tuple[bool, BgrImage | None]:
+            image = self.grabbed
+            if image is None or self.camera.is_missing_decoded:
+                return False, None
+            self.camera.retrieved += 1
+            if out is None or out.shape != image.shape:
+                return True, image
+            # As OpenCV does that is given memory.
+            out[...] = image
+            return True, out
+
+        def read(self, out: BgrImage | None = None) -> tuple[bool, BgrImage | None]:
+            return self.retrieve(out) if self.grab() else (False, None)
 
         def release(self) -> None:
             if self.camera is not None:

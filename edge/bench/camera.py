@@ -84,6 +84,9 @@ class PlayedCamera:
             self._own_ns += time.thread_time_ns() - began_ns
         return out
 
+    def limit_rate(self, fps: float | None) -> None:
+        """What is measured keeps its rate."""
+
     def close(self) -> None:
         """Nothing to give back."""
 

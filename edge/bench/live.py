@@ -116,7 +116,7 @@ class _AgedSource:
         self._inner = inner
         self._ages = ages
         self.last_index = -1
-        self.open, self.close = inner.open, inner.close
+        self.open, self.close, self.limit_rate = inner.open, inner.close, inner.limit_rate
 
     @property
     def clock(self) -> Clock:

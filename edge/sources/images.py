@@ -8,7 +8,11 @@ import cv2
 import numpy as np
 
 from edge.errors import ConfigError, SourceError
+from edge.picture_file import PictureError, decode_picture
+from edge.picture_limits import MAX_PICTURE_BYTES
+from edge.reading import read_whole
 from edge.records import BgrImage, Frame
+from edge.sources.quiet import quiet_opencv
 
 __all__ = ["IMAGE_SUFFIXES", "ImagesRecording", "find_images", "read_image"]
 
@@ -42,18 +46,21 @@ def read_image(path: Path) -> BgrImage:
     """Decode a picture, turned upright by its EXIF tag.
 
     Returns: (H, W, 3) uint8 BGR.
-    Raises: SourceError if it cannot be read.
+    Raises: SourceError if it cannot be read, is no picture, or claims to be larger than any photograph.
     """
     try:
-        encoded = np.fromfile(path, dtype=np.uint8)
+        encoded = read_whole(path, MAX_PICTURE_BYTES)
     except OSError as exc:
         raise SourceError(f"cannot read {path} ({exc.strerror}); check the path") from exc
+    reason = f"{len(encoded)} bytes"
+    image = None
     try:
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    except cv2.error:
-        image = None
+        with quiet_opencv():
+            image = decode_picture(encoded) if encoded else None
+    except PictureError as exc:
+        reason = str(exc)
     if image is None:
-        raise SourceError(f"{path} is no image that can be decoded ({encoded.size} bytes); remove or replace it")
+        raise SourceError(f"{path} is no image that can be decoded ({reason}); remove or replace it")
     return np.asarray(image, dtype=np.uint8)
 
 

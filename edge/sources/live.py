@@ -24,6 +24,8 @@ FIRST_FRAME_S = 5.0
 """A camera that has not delivered so long after it was opened is missing."""
 HOLD_S = 0.5
 """A frame is handed over at least so often, however dull."""
+MOST_STEP = 0.5
+"""Longest time between two pictures when the rate is limited, as a share of the age at which one is stale."""
 BUFFERS = 3
 """One is being written, one waits in the mailbox, one is in the loop's hands."""
 CLOSE_S = 1.5
@@ -47,6 +49,13 @@ class Camera(Protocol):
         Returns: (H, W, 3) uint8 BGR, `out` or another array, which is then the caller's. None if no picture came
             so far; `LiveSource` knows how long is too long.
         Raises: SourceError if the device is lost.
+        """
+        ...
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Give at most so many pictures a second, each as fresh as ever; None: all of them.
+
+        `grab` may return None for the others. Called while the camera is open.
         """
         ...
 
@@ -100,6 +109,7 @@ class LiveSource:
         self._last_s = 0.0
         self._handed_s = 0.0
         self._missed = 0
+        self._limit_fps: float | None = None
         self._buffers: list[BgrImage] = []
         self._prepared_buffers: list[Prepared] = []
         self._failure: Exception | None = None
@@ -174,6 +184,10 @@ class LiveSource:
                     return None
                 self._mail.wait(min(until_s, self._last_s + self._max_age_s) - now_s + 0.001)
 
+    def limit_rate(self, fps: float | None) -> None:
+        """See `ports.Source`; never so low that the camera would count as stale. The driver hears it in its thread."""
+        self._limit_fps = None if fps is None else max(fps, 1.0 / (MOST_STEP * self._max_age_s))
+
     def close(self) -> None:
         """Stop grabbing. A driver that hangs is left behind; it cannot hold up the gate's parking."""
         with self._mail:
@@ -224,7 +238,12 @@ class LiveSource:
     def _grab_for_ever(self) -> None:
         index = 0
         frozen = _FrozenCheck(self._frozen_s, self._dark_level)
+        told_fps: float | None = None
         while not self._is_closing:
+            limit_fps = self._limit_fps
+            if limit_fps != told_fps:
+                self._camera.limit_rate(limit_fps)
+                told_fps = limit_fps
             image = self._camera.grab(self._free(self._buffers, "image"))
             if image is None:
                 continue

@@ -10,10 +10,12 @@ from typing import Any
 
 import cv2
 
+from edge.clock import Clock, MonotonicClock
 from edge.config import CameraConfig
 from edge.errors import ConfigError, SourceError
 from edge.records import BgrImage
 from edge.sources.framing import before_turning, pixels, sensor_crop, size_for, turned_into
+from edge.sources.rate import RateLimit
 
 __all__ = ["Picamera2Camera"]
 
@@ -53,10 +55,19 @@ class Picamera2Camera:
         width_px, height_px: of the picture before it is turned. A region of interest is scaled to fill it on one side.
         fps: frames a second, held by the camera.
         settings: what is locked, how the picture is turned and cut.
+        clock: that a limit of the rate goes by where the camera cannot hold it itself.
     Raises: ConfigError if a setting is not one of this kind of camera.
     """
 
-    def __init__(self, index: int, width_px: int, height_px: int, fps: float, settings: CameraConfig) -> None:
+    def __init__(
+        self,
+        index: int,
+        width_px: int,
+        height_px: int,
+        fps: float,
+        settings: CameraConfig,
+        clock: Clock | None = None,
+    ) -> None:
         if settings.white_balance_k is not None:
             raise ConfigError(
                 "source.camera.white_balance_k is for v4l2 cameras; for picamera2 set source.camera.white_balance "
@@ -64,7 +75,8 @@ class Picamera2Camera:
             )
         self._index = index
         self._size = (width_px, height_px)
-        self._fps = fps
+        self._fps = self._full_fps = fps
+        self._rate = RateLimit(clock or MonotonicClock())
         self._settings = settings
         self._library: Any = None
         self._picam2: Any = None
@@ -78,6 +90,7 @@ class Picamera2Camera:
     def open(self) -> None:
         """Start the camera. Raises: SourceError if picamera2 or the camera is missing, or refuses."""
         self._library = _load_library()
+        self.limit_rate(None)
         try:
             known = self._library.Picamera2.global_camera_info()
             if self._index >= len(known):
@@ -117,6 +130,8 @@ class Picamera2Camera:
                 self._pictures += 1
                 if self._pictures == CHECKED_AT:
                     self._tell_what_was_not_taken(request.get_metadata())
+                if not self._rate.is_due():
+                    return None
                 with self._library.MappedArray(request, "main", reshape=False, write=False) as mapped:
                     return self._picture(mapped.array, out)
             finally:
@@ -124,6 +139,18 @@ class Picamera2Camera:
         except Exception as exc:  # libcamera's errors come as whatever Python has
             self._is_lost = True
             raise SourceError(f"camera picamera2:{self._index} is lost ({exc}); check its cable") from exc
+
+    def limit_rate(self, fps: float | None) -> None:
+        """The camera itself makes fewer pictures; where it cannot, the others are given back unread."""
+        self._fps = self._full_fps if fps is None else min(fps, self._full_fps)
+        if self._picam2 is None or "FrameDurationLimits" not in self._picam2.camera_controls:
+            self._rate.set(fps)
+            return
+        try:
+            self._picam2.set_controls({"FrameDurationLimits": self._frame_durations_us()})
+        except Exception as exc:  # libcamera's errors come as whatever Python has
+            _log.warning("camera picamera2:%d does not change its rate (%s)", self._index, exc)
+            self._rate.set(fps)
 
     def close(self) -> None:
         """Stop the camera and give it back. Raises: SourceError if it is gone, and left as it is."""
@@ -189,8 +216,7 @@ class Picamera2Camera:
         self._set_locks(picam2)
 
     def _set_locks(self, picam2: Any) -> None:
-        period_us = round(1e6 / self._fps)
-        controls: dict[str, Any] = {"FrameDurationLimits": (period_us, period_us)}
+        controls: dict[str, Any] = {"FrameDurationLimits": self._frame_durations_us()}
         settings = self._settings
         if settings.exposure_us is not None:
             controls["ExposureTime"] = settings.exposure_us
@@ -204,6 +230,10 @@ class Picamera2Camera:
         if unknown:
             _log.warning("camera picamera2:%d has no setting %s; it is left out", self._index, ", ".join(unknown))
         picam2.set_controls({name: value for name, value in controls.items() if name not in unknown})
+
+    def _frame_durations_us(self) -> tuple[int, int]:
+        period_us = round(1e6 / self._fps)
+        return period_us, period_us
 
     def _tell_what_was_not_taken(self, metadata: Mapping[str, Any]) -> None:
         settings = self._settings

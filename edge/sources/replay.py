@@ -62,5 +62,8 @@ class ReplaySource:
         self._clock.wait_until(next_s)
         return self._recording.take()
 
+    def limit_rate(self, fps: float | None) -> None:
+        """A recording is taken as it is."""
+
     def close(self) -> None:
         self._recording.close()

@@ -7,11 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.clock import Clock, MonotonicClock
 from edge.config import CameraConfig
 from edge.errors import ConfigError, SourceError
 from edge.records import BgrImage
 from edge.sources.framing import before_turning, pixels, turned_into
 from edge.sources.quiet import quiet_opencv
+from edge.sources.rate import RateLimit
 
 __all__ = ["V4l2Camera"]
 
@@ -41,10 +43,19 @@ class V4l2Camera:
         width_px, height_px, fps: what is asked of the camera, before the picture is turned; it may give another size.
         settings: what is locked, how the picture is turned and cut. Gain and focus are in the driver's own units,
             since V4L2 leaves them undefined (`v4l2-ctl -d DEVICE -l` lists their ranges).
+        clock: that a limit of the rate goes by.
     Raises: ConfigError if a setting is not one of this kind of camera.
     """
 
-    def __init__(self, device: Path, width_px: int, height_px: int, fps: float, settings: CameraConfig) -> None:
+    def __init__(
+        self,
+        device: Path,
+        width_px: int,
+        height_px: int,
+        fps: float,
+        settings: CameraConfig,
+        clock: Clock | None = None,
+    ) -> None:
         if settings.white_balance is not None:
             raise ConfigError(
                 "source.camera.white_balance is for picamera2; for a v4l2 camera set source.camera.white_balance_k "
@@ -57,6 +68,7 @@ class V4l2Camera:
         self._region = None if settings.roi_xywh is None else before_turning(settings.roi_xywh, settings.rotation_deg)
         self._capture: cv2.VideoCapture | None = None
         self._misses = 0
+        self._rate = RateLimit(clock or MonotonicClock())
         self._whole: BgrImage | None = None
 
     def open(self) -> None:
@@ -80,6 +92,7 @@ class V4l2Camera:
             self._ask_for_pictures(capture)
             self._set_locks(capture)
         self._misses = 0
+        self._rate.set(None)
         self._capture = capture
 
     def grab(self, out: BgrImage | None = None) -> BgrImage | None:
@@ -87,7 +100,16 @@ class V4l2Camera:
         if self._capture is None:
             raise SourceError(f"camera {self._device} is not open")
         is_plain = self._region is None and self._settings.rotation_deg == 0
-        has_picture, image = self._capture.read(out if is_plain else self._whole)
+        into = out if is_plain else self._whole
+        if self._rate.is_on:
+            # Each picture is taken off the camera's queue, so that none grows old there; most are never decoded.
+            has_picture = self._capture.grab()
+            if has_picture and not self._rate.is_due():
+                self._misses = 0
+                return None
+            has_picture, image = self._capture.retrieve(into) if has_picture else (False, None)
+        else:
+            has_picture, image = self._capture.read(into)
         if not has_picture:
             self._count_miss()
             return None
@@ -100,6 +122,10 @@ class V4l2Camera:
             x, y, width, height = pixels(self._region, picture.shape[1], picture.shape[0])
             picture = picture[y : y + height, x : x + width]
         return turned_into(picture, self._settings.rotation_deg, out)
+
+    def limit_rate(self, fps: float | None) -> None:
+        """The camera keeps its rate, which it cannot change while it runs: the other pictures are not decoded."""
+        self._rate.set(fps)
 
     def close(self) -> None:
         if self._capture is not None:

@@ -8,16 +8,21 @@ import cv2
 import numpy as np
 
 from edge.errors import ConfigError, SourceError
+from edge.picture_limits import MAX_PIXELS
 from edge.records import BgrImage, Frame
 from edge.sources.quiet import quiet_opencv
 
 __all__ = ["VideoRecording"]
 
+CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,mjpeg,h264,hevc,m4v,ogg,asf,flv,ivf,dv,mxf,yuv4mpegpipe"
+"""FFmpeg's names of the formats that are read. Among the others are play lists, which name further files and hosts."""
 _log = logging.getLogger(__name__)
 
 
 class VideoRecording:
     """A `replay.Recording` of a file that OpenCV's FFmpeg reads.
+
+    Whatever the file says, no other file is opened for it and nothing is asked of the network.
 
     Args:
         path: the file.
@@ -40,17 +45,26 @@ class VideoRecording:
             raise ConfigError(f"{self._path} is no file; check --source video:PATH")
         # FFmpeg prints its own complaints to standard error; ours say what to do.
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", f"protocol_whitelist;file|format_whitelist;{CONTAINERS}")
         try:
             with self._path.open("rb"):
                 pass
         except OSError as exc:
             raise ConfigError(f"cannot read video {self._path} ({exc.strerror}); check its permissions") from exc
         with quiet_opencv():
-            self._capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+            # A name that begins like an address, `http:`, would be taken for one.
+            name = os.path.abspath(self._path)
+            self._capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         if not self._capture.isOpened():
             size = self._path.stat().st_size
             raise ConfigError(
                 f"{self._path} ({size} bytes) cannot be opened as a video; it is empty, truncated, or no video"
+            )
+        width, height = (int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > MAX_PIXELS:
+            raise ConfigError(
+                f"video {self._path} claims frames of {width} x {height} pixels, more than {MAX_PIXELS / 1e6:.0f} "
+                "million; scale it down"
             )
         self._frames_announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self._fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or 25.0

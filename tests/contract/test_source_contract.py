@@ -86,9 +86,8 @@ def no_camera_is_plugged_in(monkeypatch) -> None:
         monkeypatch.setitem(sys.modules, name, module)
 
 
-def live(hardware: ScriptedCamera | PiCamera | UsbCamera, camera: Camera, missing: Camera) -> Driver:
+def live(hardware: ScriptedCamera | PiCamera | UsbCamera, camera: Camera, missing: Camera, clock: FakeClock) -> Driver:
     """A camera in its shell, on a clock that stands still unless it is moved."""
-    clock = FakeClock(7.0)
     source = LiveSource(camera, "fake:0", max_age_s=0.5, frozen_s=2.0, clock=clock)
     fed = 0
 
@@ -108,24 +107,26 @@ def live(hardware: ScriptedCamera | PiCamera | UsbCamera, camera: Camera, missin
 def scripted(folder: Path, pace: Pace = "fast") -> Driver:
     camera, lost = ScriptedCamera(picture(0)), ScriptedCamera()
     lost.refuses_open = SourceError("no such camera; plug it in")
-    return live(camera, camera, lost)
+    return live(camera, camera, lost, FakeClock(7.0))
 
 
 def v4l2(folder: Path, pace: Pace = "fast", **settings: Any) -> Driver:
-    hardware, device = UsbCamera(), folder / "video0"
+    hardware, device, clock = UsbCamera(), folder / "video0", FakeClock(7.0)
     device.symlink_to("/dev/null")
     USB_CAMERAS[device] = hardware
     hardware.put(picture(0))
-    camera, lost = (V4l2Camera(path, 64, 48, 20.0, CameraConfig(**settings)) for path in (device, folder / "video9"))
-    return live(hardware, camera, lost)
+    camera, lost = (
+        V4l2Camera(path, 64, 48, 20.0, CameraConfig(**settings), clock) for path in (device, folder / "video9")
+    )
+    return live(hardware, camera, lost, clock)
 
 
 def picamera2(folder: Path, pace: Pace = "fast", **settings: Any) -> Driver:
-    hardware = PiCamera(padding=16)
+    hardware, clock = PiCamera(padding=16), FakeClock(7.0)
     PI_CAMERAS.append(hardware)
     hardware.put(picture(0))
-    camera, lost = (Picamera2Camera(index, 64, 48, 20.0, CameraConfig(**settings)) for index in (0, 9))
-    return live(hardware, camera, lost)
+    camera, lost = (Picamera2Camera(index, 64, 48, 20.0, CameraConfig(**settings), clock) for index in (0, 9))
+    return live(hardware, camera, lost, clock)
 
 
 MAKERS = {
@@ -214,6 +215,46 @@ def test_a_thumbnail_may_be_kept(opened):
     for _ in range(3):
         next_frame(opened)
     assert kept is None or np.array_equal(frame.thumb, kept)
+
+
+def frames_of(driver: Driver) -> list[Frame | None]:
+    """What is there after each of the next pictures, as far as there are any."""
+    frames = []
+    for _ in range(FRAMES):
+        if driver.source.is_exhausted:
+            break
+        driver.feed()
+        # A replay has to be let go on; a camera's clock was moved by `feed`.
+        now_s = driver.source.clock.now_s()
+        frames.append(driver.source.read(now_s if driver.frames is None else now_s + 1.0))
+        if frames[-1] is not None:
+            assert frames[-1].t_s == driver.source.clock.now_s(), "no older picture for it"
+    return frames
+
+
+def test_a_limited_rate_leaves_what_is_handed_over_fresh_and_in_order(opened):
+    next_frame(opened)
+    opened.source.limit_rate(10.0)
+    indices = [frame.index for frame in frames_of(opened) if frame is not None]
+    assert len(indices) >= FRAMES // 2
+    assert indices == list(range(1, len(indices) + 1))
+
+
+def test_a_limit_that_is_taken_away_leaves_no_frame_out(opened):
+    next_frame(opened)
+    opened.source.limit_rate(10.0)
+    frames_of(opened)
+    opened.source.limit_rate(None)
+    assert None not in frames_of(opened)[1:], "a grab that was under way may still be under the limit"
+
+
+def test_a_rate_may_be_limited_before_opening_and_after_closing(driver):
+    driver.source.limit_rate(10.0)
+    driver.source.open()
+    next_frame(driver)
+    driver.release()
+    driver.source.close()
+    driver.source.limit_rate(None)
 
 
 def test_the_clock_is_the_same_all_the_time(driver):

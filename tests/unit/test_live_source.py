@@ -2,17 +2,14 @@
 
 import logging
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge.config import CameraConfig
 from edge.errors import SourceError
 from edge.records import Frame
 from edge.sources import live
 from edge.sources.live import LiveSource
-from edge.sources.v4l2 import V4l2Camera
 from tests.rigs import FakeClock, ScriptedCamera, grabbing_thread
 from tests.scenes import picture
 
@@ -354,24 +351,35 @@ def test_a_preparation_that_fails_is_told_at_the_next_read(rig):
         rig.read()
 
 
+def test_a_limit_of_the_rate_is_told_to_the_camera_once_and_in_its_own_thread(rig):
+    threads = []
+    tell = rig.camera.limit_rate
+    rig.camera.limit_rate = lambda fps: (threads.append(threading.current_thread().name), tell(fps))
+    rig.source.limit_rate(10.0)
+    assert threads == []
+    for seed in (1, 2, 3):
+        rig.camera.deliver(picture(seed))
+    rig.source.limit_rate(None)
+    rig.camera.deliver(picture(4))
+    assert rig.camera.limits_fps == [10.0, None]
+    assert set(threads) == {"camera"}
+
+
+def test_no_limit_is_so_low_that_the_camera_would_count_as_stale(rig):
+    rig.source.limit_rate(0.1)
+    rig.camera.deliver(picture(1))
+    assert rig.camera.limits_fps == [4.0], "two pictures within the 0.5 s after which one is stale"
+
+
+def test_a_camera_that_is_opened_again_is_limited_again(rig):
+    rig.source.limit_rate(10.0)
+    rig.camera.release()
+    rig.source.close()
+    rig.source.open()
+    rig.source.read(rig.clock.now_s())
+    rig.source.close()
+    assert rig.camera.limits_fps[-1] == 10.0
+
+
 def test_a_live_source_has_no_end(rig):
     assert not rig.source.is_exhausted
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("none", r"camera .*none does not exist; plug it in"),
-        ("file", r"file is no camera device; list them with v4l2-ctl"),
-    ],
-)
-def test_a_device_that_is_no_camera_is_a_source_error(tmp_path: Path, capfd, name: str, says: str):
-    (tmp_path / "file").write_text("no camera")
-    camera = V4l2Camera(tmp_path / name, 640, 480, 20.0, CameraConfig())
-    source = LiveSource(camera, "v4l2", max_age_s=0.5, frozen_s=2.0)
-    with pytest.raises(SourceError, match=says):
-        source.open()
-    source.close()
-    with pytest.raises(SourceError, match="is not open"):
-        camera.grab()
-    assert capfd.readouterr().err == "", "the library must not chatter"

@@ -12,6 +12,7 @@ from edge.errors import ConfigError, SourceError
 from edge.sources import picamera2 as driver
 from edge.sources.picamera2 import Picamera2Camera
 from tests.camera_doubles import PI_CONTROLS, PiCamera, picamera2_modules
+from tests.rigs import FakeClock
 from tests.scenes import picture
 
 IMAGE = picture(1, 64, 48)
@@ -269,3 +270,64 @@ def test_a_camera_that_was_late_only_is_closed_and_can_be_opened_again(cameras):
 def test_a_colour_temperature_is_not_a_setting_of_this_camera():
     with pytest.raises(ConfigError, match=r"white_balance_k is for v4l2 cameras; for picamera2 set .*white_balance"):
         Picamera2Camera(0, 64, 48, 20.0, CameraConfig(white_balance_k=4500))
+
+
+class TestLimitedRate:
+    def test_the_camera_itself_makes_fewer_pictures_and_all_of_them_again(self, cameras):
+        camera = PiCamera()
+        source = opened(cameras, camera)
+        for limit_fps, period_us in ((10.0, 100_000), (None, 50_000), (40.0, 50_000)):
+            source.limit_rate(limit_fps)
+            assert camera.was_set["FrameDurationLimits"] == (period_us, period_us)
+            camera.put(IMAGE)
+            assert np.array_equal(source.grab(), IMAGE)
+
+    def test_a_rate_that_was_limited_is_not_taken_for_one_that_was_refused(self, cameras, caplog):
+        camera = PiCamera()
+        source = opened(cameras, camera)
+        source.limit_rate(10.0)
+        camera.metadata = {"FrameDuration": 100_000}
+        for _ in range(30):
+            camera.put(IMAGE)
+            source.grab()
+        assert warnings(caplog) == []
+
+    def test_a_limit_does_not_outlive_the_camera_that_it_was_set_for(self, cameras):
+        camera = PiCamera()
+        source = opened(cameras, camera)
+        source.limit_rate(10.0)
+        source.close()
+        source.open()
+        assert camera.was_set["FrameDurationLimits"] == (50_000, 50_000)
+
+    def test_where_the_camera_cannot_the_others_are_given_back_unread(self, cameras):
+        camera, clock = PiCamera(controls={"ScalerCrop": PI_CONTROLS["ScalerCrop"]}), FakeClock(5.0)
+        cameras.append(camera)
+        source = Picamera2Camera(0, 64, 48, 20.0, CameraConfig(), clock)
+        source.open()
+        source.limit_rate(10.0)
+        taken = []
+        for number in range(20):
+            clock.advance(0.05)
+            camera.put(picture(number, 64, 48))
+            image = source.grab()
+            if image is not None:
+                taken.append(number)
+                assert np.array_equal(image, picture(number, 64, 48))
+        assert taken == [0, *range(1, 20, 2)]
+        assert camera.requests_out == 0
+
+    def test_a_camera_that_refuses_is_limited_here_and_goes_on(self, cameras, caplog, monkeypatch):
+        camera = PiCamera()
+        source = opened(cameras, camera)
+
+        def refuse(controls):
+            raise RuntimeError("busy")
+
+        monkeypatch.setattr(source._picam2, "set_controls", refuse)
+        source.limit_rate(0.001)
+        assert warnings(caplog) == ["camera picamera2:0 does not change its rate (busy)"]
+        camera.put(IMAGE)
+        camera.put(IMAGE)
+        assert source.grab() is not None
+        assert source.grab() is None

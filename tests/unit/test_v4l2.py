@@ -11,8 +11,10 @@ import pytest
 from edge.config import CameraConfig
 from edge.errors import ConfigError, SourceError
 from edge.sources import v4l2
+from edge.sources.live import LiveSource
 from edge.sources.v4l2 import V4l2Camera
 from tests.camera_doubles import UsbCamera, video_capture
+from tests.rigs import FakeClock
 from tests.scenes import picture
 
 IMAGE = picture(1, 64, 48)
@@ -32,10 +34,11 @@ class Bench:
     def __init__(self, device: Path) -> None:
         self.device = device
         self.plugged: dict[Path, UsbCamera] = {}
+        self.clock = FakeClock(5.0)
 
     def open(self, camera: UsbCamera, *, width_px=64, height_px=48, fps=20.0, **settings) -> V4l2Camera:
         self.plugged[self.device] = camera
-        source = V4l2Camera(self.device, width_px, height_px, fps, CameraConfig(**settings))
+        source = V4l2Camera(self.device, width_px, height_px, fps, CameraConfig(**settings), self.clock)
         source.open()
         return source
 
@@ -183,3 +186,112 @@ def test_a_device_that_cannot_be_opened_is_told(bench):
 def test_gains_of_red_and_blue_are_not_a_setting_of_this_camera(bench):
     with pytest.raises(ConfigError, match=r"white_balance is for picamera2; for a v4l2 camera set .*white_balance_k"):
         V4l2Camera(bench.device, 64, 48, 20.0, CameraConfig(white_balance=(1.5, 1.5)))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("none", r"camera .*none does not exist; plug it in"),
+        ("file", r"file is no camera device; list them with v4l2-ctl"),
+    ],
+)
+def test_a_device_that_is_no_camera_is_a_source_error(tmp_path: Path, capfd, name: str, says: str):
+    (tmp_path / "file").write_text("no camera")
+    camera = V4l2Camera(tmp_path / name, 640, 480, 20.0, CameraConfig())
+    source = LiveSource(camera, "v4l2", max_age_s=0.5, frozen_s=2.0)
+    with pytest.raises(SourceError, match=says):
+        source.open()
+    source.close()
+    with pytest.raises(SourceError, match="is not open"):
+        camera.grab()
+    assert capfd.readouterr().err == "", "the library must not chatter"
+
+
+class TestLimitedRate:
+    """The camera keeps its rate; most pictures are taken off its queue and never decoded."""
+
+    @staticmethod
+    def film(bench, camera, source, seconds: float, fps: float) -> list[float]:
+        """When a picture was handed over; each was the newest then."""
+        handed_s = []
+        began_s = bench.clock.now_s()
+        for number in range(round(seconds * fps)):
+            bench.clock.wait_until(began_s + (number + 1) / fps)
+            camera.put(picture(number, 64, 48))
+            image = source.grab()
+            if image is not None:
+                handed_s.append(bench.clock.now_s())
+                assert np.array_equal(image, picture(number, 64, 48)), "an older picture with a newer time"
+        return handed_s
+
+    @pytest.mark.parametrize(
+        ("fps", "limit_fps", "count"),
+        [
+            (20.0, 10.0, 100),
+            pytest.param(30.0, 10.0, 100, id="a third, though the third picture comes a rounding error early"),
+            (30.0, 20.0, 200),
+            (25.0, 10.0, 100),
+            pytest.param(20.0, 50.0, 200, id="a limit above the camera's own rate"),
+        ],
+    )
+    def test_as_many_pictures_are_decoded_as_the_limit_allows_and_no_more(self, bench, fps, limit_fps, count):
+        camera = UsbCamera()
+        source = bench.open(camera, fps=fps)
+        source.limit_rate(limit_fps)
+        handed = self.film(bench, camera, source, 10.0, fps)
+        assert abs(len(handed) - count) <= 1
+        assert camera.retrieved == len(handed)
+        assert camera.asks == 10 * fps, "every picture was taken off the queue"
+
+    def test_without_the_limit_every_picture_is_handed_over_again(self, bench):
+        camera = UsbCamera()
+        source = bench.open(camera)
+        source.limit_rate(5.0)
+        self.film(bench, camera, source, 1.0, 20.0)
+        source.limit_rate(None)
+        assert len(self.film(bench, camera, source, 1.0, 20.0)) == 20
+
+    def test_a_limit_does_not_outlive_the_camera_that_it_was_set_for(self, bench):
+        camera = UsbCamera()
+        source = bench.open(camera)
+        source.limit_rate(5.0)
+        source.close()
+        source.open()
+        assert len(self.film(bench, camera, source, 1.0, 20.0)) == 20
+
+    @pytest.mark.parametrize("lacks", ["is_missing_pictures", "is_missing_decoded"])
+    def test_a_lost_camera_is_told_as_without_a_limit(self, bench, lacks):
+        camera = UsbCamera()
+        source = bench.open(camera)
+        source.limit_rate(20.0)
+        setattr(camera, lacks, True)
+        for _ in range(3):
+            camera.put(IMAGE)
+        with pytest.raises(SourceError, match="3 pictures in a row did not come"):
+            for _ in range(3):
+                bench.clock.advance(0.06)
+                source.grab()
+
+    def test_a_picture_that_is_left_out_is_none_that_is_missing(self, bench):
+        camera = UsbCamera()
+        source = bench.open(camera)
+        source.limit_rate(2.0)
+        camera.put(IMAGE)
+        assert source.grab() is not None
+        for _ in range(5):
+            camera.is_missing_pictures = True
+            assert [source.grab(), source.grab()] == [None, None]
+            camera.is_missing_pictures = False
+            camera.put(IMAGE)
+            assert source.grab() is None
+
+    def test_a_turned_and_cut_picture_is_limited_too(self, bench):
+        camera = UsbCamera()
+        source = bench.open(camera, rotation_deg=180)
+        source.limit_rate(5.0)
+        for _ in range(8):
+            bench.clock.advance(0.05)
+            camera.put(IMAGE)
+            image = source.grab()
+            assert image is None or np.array_equal(image, np.rot90(IMAGE, 2))
+        assert camera.retrieved == 2
