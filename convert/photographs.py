@@ -14,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ConfigError
+from edge.picture_file import PictureError, UnknownKindError, decode_picture
+from edge.picture_limits import MAX_PICTURE_BYTES
+from edge.reading import read_whole
 from edge.records import BgrImage
 
 __all__ = [
@@ -82,9 +85,9 @@ def printable(name: str) -> str:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a file. Raises: ConfigError if it cannot be read."""
+    """The bytes of a file. Raises: ConfigError if it cannot be read, or is larger than any photograph."""
     try:
-        return path.read_bytes()
+        return read_whole(path, MAX_PICTURE_BYTES)
     except OSError as exc:
         raise ConfigError(f"cannot read {path} ({exc.strerror or exc}); make it readable or remove it") from exc
 
@@ -136,11 +139,13 @@ def _with_alpha(content: bytes) -> npt.NDArray[Any] | None:
 
 
 def _decoded(content: bytes, flags: int) -> npt.NDArray[Any] | None:
-    """As OpenCV gives it; None if it is no picture. Raises: UnreadableError if OpenCV refuses the size it claims."""
+    """As OpenCV gives it; None if it cannot be decoded. Raises: UnreadableError if it claims to be too large."""
     try:
-        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error as exc:
-        raise UnreadableError("its header is damaged, or it has more pixels than can be decoded") from exc
+        return decode_picture(content, flags)
+    except UnknownKindError:
+        return None
+    except PictureError as exc:
+        raise UnreadableError(str(exc)) from exc
 
 
 def _orientation(content: bytes) -> int:

@@ -3,19 +3,25 @@
 What can be checked without running the model is checked here; `edge.classify` runs the golden images.
 """
 
+import errno
 import hashlib
 import io
 import json
+import os
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import BundleError
 from edge.policy import FrameNoise
 from edge.preprocess import InputSpec, Resize
+from edge.printable import printable
+from edge.reading import read_whole
 from edge.records import ModelId
 
 __all__ = ["Bundle", "Frames", "Golden", "InputTensor", "Manifest", "OutputTensor", "Thresholds", "load_bundle"]
@@ -24,6 +30,32 @@ MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.tflite"
 LABELS_NAME = "labels.txt"
 SCHEMA = 1
+MAX_MANIFEST_BYTES = 4 << 20
+"""The shipped ones take 0.07 MiB."""
+MAX_MODEL_BYTES = 64 << 20
+"""The shipped ones take 2.6 MiB; a Raspberry Pi's sorter has 320 MiB for everything."""
+MAX_GOLDEN_BYTES = 4 << 20
+MAX_GOLDEN = 64
+"""Each one costs an inference at every start."""
+MAX_SIDE_PX = 2048
+MAX_LABELS = 1000
+MAX_LABEL_CHARACTERS = 64
+MAX_METADATA_BYTES = 1 << 20
+"""Of the archive behind the model; how much of the model's end is searched for it."""
+MAX_LABELS_BYTES = 256 << 10
+METADATA_ERRORS = (
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+)
+"""What `zipfile` raises for an archive that lies about itself, is encrypted or packed in an unknown way."""
+
+_Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 
 
 class _Strict(BaseModel):
@@ -33,7 +65,9 @@ class _Strict(BaseModel):
 class InputTensor(_Strict):
     """The input tensor, and how a picture becomes it."""
 
-    shape: tuple[Literal[1], int, int, Literal[3]] = Field(strict=False, description="batch, height, width, channels")
+    shape: tuple[Literal[1], _Side, _Side, Literal[3]] = Field(
+        strict=False, description="batch, height, width, channels"
+    )
     dtype: Literal["int8", "uint8"]
     colour: Literal["rgb"]
     crop: Literal["full"] = Field(description="full: the whole picture, whatever its aspect")
@@ -92,7 +126,7 @@ class Thresholds(_Strict):
 class Golden(_Strict):
     """An image of the bundle and the exact output for it."""
 
-    file: str
+    file: str = Field(max_length=MAX_LABEL_CHARACTERS)
     output: tuple[int, ...] = Field(strict=False)
 
 
@@ -100,9 +134,9 @@ class Manifest(_Strict):
     """`manifest.json`. `data`, `training` and `metrics` are for people and tools; the runtime does not read them."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    name: str = Field(min_length=1, pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    version: str = Field(min_length=1)
-    labels: tuple[str, ...] = Field(strict=False, min_length=2)
+    name: str = Field(min_length=1, max_length=MAX_LABEL_CHARACTERS, pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    version: str = Field(min_length=1, max_length=MAX_LABEL_CHARACTERS)
+    labels: tuple[str, ...] = Field(strict=False, min_length=2, max_length=MAX_LABELS)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of model.tflite")
     input: InputTensor
     output: OutputTensor
@@ -111,7 +145,7 @@ class Manifest(_Strict):
     golden_runtime: Literal["litert"] = Field(
         description="the runtime whose outputs the golden images hold, bit for bit"
     )
-    golden: tuple[Golden, ...] = Field(strict=False, min_length=1)
+    golden: tuple[Golden, ...] = Field(strict=False, min_length=1, max_length=MAX_GOLDEN)
     data: dict[str, Any]
     training: dict[str, Any]
     metrics: dict[str, Any]
@@ -139,18 +173,21 @@ class Bundle:
 
     def golden_image(self, golden: Golden) -> bytes:
         """The encoded bytes of a golden image. Raises: BundleError if the file cannot be read."""
-        return _read(self.folder / golden.file, self.folder)
+        return _read(self.folder / golden.file, self.folder, MAX_GOLDEN_BYTES)
 
 
 def load_bundle(folder: Path) -> Bundle:
     """Read a bundle and check hash, labels and shapes against one another.
+
+    Nobody vouches for a bundle: no file is read that lies outside of the folder, is a pipe or a device, or is larger
+    than it may be. What the model itself computes is checked by nothing but its golden images.
 
     Raises: BundleError that says which check failed, where, and what to do.
     """
     if not folder.is_dir():
         raise BundleError(f"model bundle {folder} is no folder; check --model or model.path")
     manifest = _read_manifest(folder)
-    model = _read(folder / MODEL_NAME, folder)
+    model = _read(folder / MODEL_NAME, folder, MAX_MODEL_BYTES)
     digest = hashlib.sha256(model).hexdigest()
     if digest != manifest.sha256:
         raise BundleError(
@@ -161,18 +198,22 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest, model)
 
 
-def _read(path: Path, folder: Path) -> bytes:
+def _read(path: Path, folder: Path, max_bytes: int) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as exc:
-        reason = exc.strerror or str(exc)
+        # A link may lead from one file of the bundle to another; what it leads to is no link any more.
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(os.path.realpath(folder)):
+            raise OSError(errno.EINVAL, "it is a link that leads out of the bundle", str(path))
+        return read_whole(real, max_bytes, is_link_allowed=False)
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
         raise BundleError(f"cannot read {path} ({reason}); install the bundle {folder.name} again") from exc
 
 
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_NAME
     try:
-        fields = json.loads(_read(path, folder))
+        fields = json.loads(_read(path, folder, MAX_MANIFEST_BYTES))
     except (ValueError, RecursionError) as exc:
         raise BundleError(f"{path} is no JSON ({exc}); install the bundle again") from exc
     found = fields.get("schema") if isinstance(fields, dict) else None
@@ -204,7 +245,19 @@ def _check_labels(folder: Path, manifest: Manifest, model: bytes) -> None:
                 f"{folder}: golden image {number} has {len(golden.output)} outputs for {len(labels)} labels; "
                 "package it again"
             )
-    embedded = _embedded_labels(model)
+    for label in (*labels, manifest.version):
+        if len(label) > MAX_LABEL_CHARACTERS or not label.isprintable():
+            raise BundleError(
+                f"{folder}: the label or version {printable(label[:MAX_LABEL_CHARACTERS])!r} is longer than "
+                f"{MAX_LABEL_CHARACTERS} characters or holds some that cannot be shown; package the bundle again"
+            )
+    try:
+        embedded = _embedded_labels(model)
+    except METADATA_ERRORS as exc:
+        raise BundleError(
+            f"{folder / MODEL_NAME}: the archive of its metadata is damaged or larger than "
+            f"{MAX_METADATA_BYTES >> 20} MiB ({exc}); package the bundle again"
+        ) from exc
     if embedded is not None and embedded != labels:
         raise BundleError(
             f"{folder}: the manifest's labels ({', '.join(labels)}) are not those inside the model "
@@ -213,10 +266,24 @@ def _check_labels(folder: Path, manifest: Manifest, model: bytes) -> None:
 
 
 def _embedded_labels(model: bytes) -> tuple[str, ...] | None:
-    """Labels from the TFLite Metadata, which stands behind the model as a ZIP archive; None without one."""
+    """Labels from the TFLite Metadata, which stands behind the model as a ZIP archive; None without one.
+
+    Raises: one of METADATA_ERRORS if the archive cannot be read, or unpacks to more than labels may take.
+    """
+    # Only the end of the file is looked at, so that a directory of a million names cannot fill the memory.
     try:
-        with zipfile.ZipFile(io.BytesIO(model)) as archive:
-            text = archive.read(LABELS_NAME).decode("utf-8")
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError):
+        archive = zipfile.ZipFile(io.BytesIO(model[-MAX_METADATA_BYTES:]))
+    except zipfile.BadZipFile:
         return None
-    return tuple(line for line in text.splitlines() if line)
+    with archive:
+        if LABELS_NAME not in archive.namelist():
+            return None
+        info = archive.getinfo(LABELS_NAME)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{LABELS_NAME} is packed by method {info.compress_type}")
+        with archive.open(info) as file:
+            # Not read(): it unpacks everything, whatever the directory says of the size.
+            text = file.read(MAX_LABELS_BYTES + 1)
+    if len(text) > MAX_LABELS_BYTES:
+        raise ValueError(f"{LABELS_NAME} takes more than {MAX_LABELS_BYTES >> 10} KiB")
+    return tuple(line for line in text.decode("utf-8").splitlines() if line)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from edge.config import Config
 from edge.errors import BundleError, ConfigError
+from edge.reading import read_whole
 
 __all__ = ["check_labels", "check_model_path", "config_file", "load_config", "parse_config", "parse_model"]
 
@@ -18,6 +19,10 @@ _Model = TypeVar("_Model", bound=BaseModel)
 RULES = frozenset({"value_error", "unknown_kind", "union_tag_invalid", "union_tag_not_found"})
 """Errors of a rule over a section, not of one value."""
 SYSTEM_CONFIG = Path("/etc/edge-sorter/config.yaml")
+MAX_CONFIG_BYTES = 64 << 10
+"""Ten times the largest that is shipped. The YAML reader takes seconds for a quarter of a megabyte of brackets."""
+MAX_EXCERPT = 200
+"""Characters of the file that an error repeats at most."""
 
 
 def check_labels(config: Config, labels: tuple[str, ...], file: Path | None = None) -> None:
@@ -69,7 +74,7 @@ def load_config(path: Path | None = None) -> Config:
     if file is None:
         return Config()
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_whole(file, MAX_CONFIG_BYTES).decode("utf-8")
     except OSError as exc:
         raise ConfigError(f"cannot read {file} ({exc.strerror}); name a YAML file that this user may read") from exc
     except UnicodeDecodeError as exc:
@@ -97,10 +102,10 @@ def parse_model(text: str, name: str, model: type[_Model], see: str) -> _Model:
         fields = yaml.safe_load(text)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-        raise ConfigError(f"{name}:{line}: no valid YAML ({exc.problem}); mend the line") from exc
+        raise ConfigError(f"{name}:{line}: no valid YAML ({_cut(str(exc.problem))}); mend the line") from exc
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as exc:
         # PyYAML's constructors raise anything for a tag that its value does not fit, such as `!!int ''`.
-        raise ConfigError(f"{name}: no valid YAML ({str(exc).splitlines()[0]}); mend the file") from exc
+        raise ConfigError(f"{name}: no valid YAML ({_cut(str(exc).splitlines()[0])}); mend the file") from exc
     fields = {} if fields is None else fields
     if not isinstance(fields, dict):
         first = next(iter(model.model_fields))
@@ -117,11 +122,11 @@ def _explain(error: Any, root: yaml.Node | None, name: str, model: type[BaseMode
     subject = tuple(error["msg"].removeprefix("Value error, ").split(" ")[0].rstrip(":").split("."))
     is_rule = error["type"] in RULES
     where = f"{name}:{_line(root, (*loc, *subject)) if is_rule else _line(root, loc)}"
-    dotted = ".".join(loc)
+    dotted = _cut(".".join(loc))
     if error["type"] == "extra_forbidden":
         guess = _guess(loc[-1], _known_keys(model, loc[:-1]))
         return f"{where}: unknown key {dotted!r}{guess}; remove it or mend its name"
-    message = error["msg"].removeprefix("Value error, ")
+    message = _cut(error["msg"].removeprefix("Value error, "), 3 * MAX_EXCERPT)
     if message[1:2].islower():
         message = message[0].lower() + message[1:]
     if error["type"] == "missing":
@@ -204,7 +209,7 @@ def _place(file: Path | None, *keys: str, value: str | None = None) -> str:
     if file is None:
         return ""
     try:
-        root = node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = node = yaml.compose(read_whole(file, MAX_CONFIG_BYTES), Loader=yaml.SafeLoader)
     except (OSError, ValueError, yaml.YAMLError):
         # It was read a moment ago: the error that brought us here counts more.
         return ""
@@ -245,5 +250,12 @@ def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    try:
+        return _cut(repr(value), 60)
+    except ValueError:
+        # Python writes out no number of more than 4300 digits.
+        return "a number too long to show"
+
+
+def _cut(text: str, most: int = MAX_EXCERPT) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."

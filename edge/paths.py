@@ -1,7 +1,6 @@
 """Where files lie when neither the command line nor the configuration says so, and how they are written."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -47,7 +46,7 @@ def stop_path(config: Config) -> Path:
 def write_whole(path: Path, content: str | bytes, *, before: Callable[[], None] = lambda: None) -> None:
     """Replace a file as a whole: at any moment, also after a power cut, there is the old one or the new one.
 
-    It keeps its owner and mode; a new one is for all to read. Its folder is made.
+    It keeps its owner and mode; a new one is for all to read whom the umask does not shut out. Its folder is made.
 
     Args:
         content: text is written as UTF-8.
@@ -55,11 +54,13 @@ def write_whole(path: Path, content: str | bytes, *, before: Callable[[], None] 
     Raises: OSError; the file is then as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            # Before the content is there: who may not read the old file never reads the new one.
             _take_after(path, file.fileno())
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         before()
@@ -75,7 +76,6 @@ def _take_after(path: Path, handle: int) -> None:
     try:
         former = path.stat()
     except FileNotFoundError:
-        os.fchmod(handle, 0o644)
         return
     # Who may not give a file away becomes its owner.
     with suppress(PermissionError):

@@ -13,12 +13,16 @@ import cv2
 import numpy as np
 
 from edge.config import SourceConfig
+from edge.picture_file import PictureError, decode_picture
+from edge.reading import read_whole
 from edge.records import Grey
 from edge.thumbnail import THUMB_HEIGHT, THUMB_WIDTH
 
 __all__ = ["load_tray_picture", "picture_prefix", "tray_picture_path"]
 
 DIGEST_CHARACTERS = 8
+MAX_BYTES = 64 << 10
+"""Ten times what a grey picture of this size takes."""
 _log = logging.getLogger(__name__)
 
 
@@ -40,13 +44,16 @@ def load_tray_picture(config_file: Path | None, source: SourceConfig) -> Grey | 
         return None
     path = tray_picture_path(config_file, source)
     try:
-        data = np.fromfile(path, np.uint8)
+        data = read_whole(path, MAX_BYTES)
     except FileNotFoundError:
         return None
     except OSError as exc:
         _log.warning("cannot read the tray's picture %s (%s); it is left aside", path, exc.strerror)
         return None
-    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    try:
+        picture = decode_picture(data, cv2.IMREAD_UNCHANGED) if data else None
+    except PictureError:
+        picture = None
     if picture is None or picture.shape != (THUMB_HEIGHT, THUMB_WIDTH) or picture.dtype != np.uint8:
         _log.warning("%s is no picture of the tray; it is left aside, calibrate tray makes a new one", path)
         return None

@@ -23,6 +23,7 @@ from convert.dealing import SHARES, parse_ratios
 from convert.grouping import group_of
 from convert.split_report import leftovers, split_json, split_report
 from edge.errors import ConfigError
+from edge.reading import read_whole
 from tests.photo_rig import draw_object, save_photo
 
 
@@ -182,14 +183,12 @@ def test_a_class_whose_name_is_no_text_is_an_error_in_one_sentence(photographs: 
 
 
 def test_a_file_that_may_not_be_read_is_named(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_bytes = Path.read_bytes
-
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, max_bytes: int) -> bytes:
         if path.name == "paper3.png":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return read_bytes(path)
+        return read_whole(path, max_bytes)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("convert.photographs.read_whole", refuse)
     with pytest.raises(ConfigError, match=r"paper3.png \(Permission denied\); make it readable or remove it"):
         make_split(photographs, 7)
 

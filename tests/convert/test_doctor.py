@@ -17,6 +17,7 @@ from convert.doctor import examine, findings_markdown
 from convert.mislabelled import by_colours
 from convert.similar import looks_of
 from edge.errors import BundleError, ConfigError
+from edge.reading import read_whole
 from edge.records import BgrImage, Prediction
 from tests.photo_rig import draw_object, save_photo
 
@@ -82,14 +83,12 @@ def test_every_fault_is_named(photographs: Path) -> None:
 
 
 def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_bytes = Path.read_bytes
-
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, max_bytes: int) -> bytes:
         if path.name in ("1.jpg", "2.jpg"):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return read_bytes(path)
+        return read_whole(path, max_bytes)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("convert.photographs.read_whole", refuse)
     found = examine(photographs)
     assert {(finding.file, finding.kind) for finding in found.findings} == {
         ("glass/2.jpg", "unreadable"),

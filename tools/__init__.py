@@ -1,0 +1,1 @@
+"""Tools of the project's own checks; no part of what is installed."""
