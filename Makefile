@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 CONVERT_VENV := .venv-convert
+AUDIT_VENV := .venv-audit
 BIN := $(VENV)/bin
 CONVERT_BIN := $(CONVERT_VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
@@ -20,7 +21,7 @@ MACHINES := pi-servo pi-two-servo pi-carousel pi-conveyor pi-solenoid usb-camera
 export SORTER_DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-convert run bench bench-check bench-record performance test test-edge test-convert check fmt schema wiring model model-fast clean
+.PHONY: help setup setup-convert run bench bench-check bench-record performance test test-edge test-convert check audit sbom fmt schema wiring model model-fast clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,17 +71,30 @@ test-edge: setup
 test-convert: setup-convert
 	$(CONVERT_BIN)/pytest tests/convert -m convert
 
-check: setup  ## formatting, lint, types, import layers, schema; changes no file
+check: setup  ## formatting, lint, types, import layers, schema, what is installed; changes no file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.audit
 	$(BIN)/edge-sorter config schema | diff - config/schema.json
 	$(BIN)/edge-sorter config default | diff - config/default.yaml
 	$(BIN)/edge-sorter bench schema | diff - config/bench.schema.json
 	@for name in $(MACHINES); do \
 		$(BIN)/edge-sorter config show-wiring config/$$name.yaml --svg - | diff -q - docs/wiring/$$name.svg || exit 1; \
 	done
+
+audit: setup $(AUDIT_VENV)/.done  ## ask for known vulnerabilities of every pinned package (needs a network)
+	$(AUDIT_VENV)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		-r constraints.txt -r constraints-convert.txt $$($(BIN)/python -m tools.audit --ignored)
+
+$(AUDIT_VENV)/.done:
+	$(PYTHON) -m venv $(AUDIT_VENV)
+	$(AUDIT_VENV)/bin/pip install $(PIP_FLAGS) 'pip-audit>=2.10,<3'
+	@touch $@
+
+sbom: setup  ## write what is installed, with licences and hashes, to build/sbom.cdx.json (CycloneDX)
+	$(BIN)/python -m tools.sbom --output build/sbom.cdx.json
 
 fmt: setup  ## format the code and mend what lint can mend
 	$(BIN)/ruff check --fix .
@@ -107,6 +121,8 @@ model-fast: setup-convert  ## train and package models/waste-mobilenetv2-fast, t
 		--name waste-mobilenetv2-fast --output models/waste-mobilenetv2-fast $(MODEL_FLAGS)
 
 include tests/rig/rig.mk
+include packaging/packaging.mk
+-include tests/fault/fault.mk
 
 clean:  ## remove the environments and what was built (not out/, which holds the ledger)
-	rm -rf $(VENV) $(CONVERT_VENV) build
+	rm -rf $(VENV) $(CONVERT_VENV) $(AUDIT_VENV) build

@@ -13,10 +13,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from edge import __version__
-from edge.commands import bench, calibrate, config, ledger, model
+from edge.commands import bench, calibrate, capture, config, ledger, model
 from edge.commands.options import ConfigOption, ModelOption
 from edge.ending import forget_hard_end, is_hard_end_asked
 from edge.errors import ConfigError, SorterError
+from edge.picture_limits import limit_opencv
+from edge.printable import printable
 
 __all__ = ["app", "main"]
 
@@ -24,7 +26,7 @@ app = typer.Typer(
     help="Sort waste: camera, int8 classifier, gate, ledger.",
     epilog=(
         "Exit status: 0 done, 2 bad usage or configuration, 3 hardware missing or lost, 4 model bundle refused, "
-        "5 ledger missing, not writable or not clean."
+        "5 ledger missing, not writable or not clean, 6 ended in safe mode."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -33,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(bench.app, name="bench")
 app.add_typer(calibrate.app, name="calibrate")
+app.add_typer(capture.app, name="capture")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(model.app, name="model")
 app.add_typer(config.app, name="config")
@@ -84,11 +87,23 @@ def run(
         Path | None, typer.Option(help="Compare with this truth file, as --truth writes it, in the summary.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines; no live view.")] = False,
+    unattended: Annotated[
+        bool,
+        typer.Option(
+            "--unattended",
+            help="As a service: falls back on the last good configuration, waits after failed starts, outlives a full "
+            "disk, keeps a status file; SIGHUP reads the configuration anew.",
+        ),
+    ] = False,
 ) -> None:
     """Sort: until the source ends, or SIGTERM or Ctrl-C parks the gate."""
     from edge.commands.run import RunOptions, run_sorter
 
-    run_sorter(
+    if unattended:
+        from edge.commands.unattended import run_unattended as sort
+    else:
+        sort = run_sorter
+    sort(
         RunOptions(
             config=config,
             source=source,
@@ -127,6 +142,19 @@ def doctor(
 
 
 @app.command()
+def status(
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of the status; the service's, or the user's own, unless given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole status as JSON.")] = False,
+) -> None:
+    """Say how the sorter does: exit 0 if it sorts, 1 if not, 3 if there is no status."""
+    from edge.commands.status import show_status
+
+    raise typer.Exit(show_status(folder, as_json=as_json))
+
+
+@app.command()
 def classify(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", readable=False, help="Images, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
@@ -146,6 +174,7 @@ def main() -> None:
     """
     _tolerate_streams()
     forget_hard_end()
+    limit_opencv()
     try:
         _end_as_told()
     except BaseException as exc:
@@ -206,7 +235,7 @@ def _explain(error: OSError) -> str:
 
 def _complain(sentence: str) -> None:
     with suppress(BrokenPipeError):
-        print(f"edge-sorter: error: {sentence}", file=sys.stderr)
+        print(f"edge-sorter: error: {printable(sentence)}", file=sys.stderr)
 
 
 def _settle_output() -> None:

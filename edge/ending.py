@@ -5,10 +5,10 @@ never be done with that, or abort.
 """
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["ask_for_hard_end", "forget_hard_end", "is_hard_end_asked", "stop_signals"]
+__all__ = ["ask_for_hard_end", "forget_hard_end", "is_hard_end_asked", "reload_signals", "stop_signals"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
 """What asks for an end. SIGHUP comes from a terminal that went away, the last two from Ctrl-\\ and Ctrl-Z: a process
@@ -40,10 +40,31 @@ def stop_signals() -> Iterator[Callable[[], int | None]]:
 
     A signal only sets a flag, so that it never falls into the middle of a file's writing or a pin's release.
     """
-    asked: list[int] = []
-    previous = {number: signal.signal(number, lambda signum, _: asked.append(signum)) for number in STOP_SIGNALS}
-    try:
+    with _noted(STOP_SIGNALS) as asked:
         yield lambda: asked[0] if asked else None
+
+
+@contextmanager
+def reload_signals() -> Iterator[Callable[[], bool]]:
+    """Within `stop_signals`: SIGHUP asks for the configuration to be read anew. Yields: whether it came since the last
+    call.
+    """
+    with _noted((signal.SIGHUP,)) as asked:
+
+        def take() -> bool:
+            is_asked = bool(asked)
+            asked.clear()
+            return is_asked
+
+        yield take
+
+
+@contextmanager
+def _noted(numbers: Iterable[int]) -> Iterator[list[int]]:
+    asked: list[int] = []
+    previous = {number: signal.signal(number, lambda signum, _: asked.append(signum)) for number in numbers}
+    try:
+        yield asked
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

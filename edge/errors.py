@@ -6,7 +6,8 @@
     |-- ActuatorError  gate or pin refused: park and stop                    exit 3
     |   `-- JamError   a motion did not get where it should: cut off, retry  exit 3
     |-- BundleError    model refused: keep the old one                       exit 4
-    `-- LedgerError    event book not writable: no credit, park and stop     exit 5
+    |-- LedgerError    event book not writable: no credit, park and stop     exit 5
+    `-- SafeModeError  too many starts failed: moves nothing until mended    exit 6
 
 A message is one sentence that says what was expected, what was found and what to do.
 """
@@ -19,6 +20,7 @@ __all__ = [
     "ConfigError",
     "JamError",
     "LedgerError",
+    "SafeModeError",
     "SorterError",
     "SourceError",
 ]
@@ -62,3 +64,9 @@ class LedgerError(SorterError):
     """The event book cannot be opened or written; nothing may be credited."""
 
     exit_code = 5
+
+
+class SafeModeError(SorterError):
+    """The program ended in safe mode: too many starts in a row had failed, and nothing was moved."""
+
+    exit_code = 6

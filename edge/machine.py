@@ -18,8 +18,10 @@ from edge.machine_io import (
     GateDone,
     GateJammed,
     Halt,
+    Heat,
     HomeGate,
     Input,
+    LimitRate,
     PauseAsked,
     ResumeAsked,
     RouteItem,
@@ -27,6 +29,7 @@ from edge.machine_io import (
     ShutdownAsked,
     Started,
     StopGate,
+    SupplyLevel,
     Tick,
     Voted,
     WayOpened,
@@ -40,6 +43,7 @@ from edge.machine_stops import (
     fail,
     first,
     forget_item,
+    go_home,
     pause,
     recover,
     resume,
@@ -58,8 +62,10 @@ __all__ = [
     "GateDone",
     "GateJammed",
     "Halt",
+    "Heat",
     "HomeGate",
     "Input",
+    "LimitRate",
     "Machine",
     "PauseAsked",
     "ResumeAsked",
@@ -70,6 +76,7 @@ __all__ = [
     "Started",
     "State",
     "StopGate",
+    "SupplyLevel",
     "Tick",
     "Voted",
     "WayOpened",
@@ -104,7 +111,7 @@ def advance(machine: Machine, event: Input, now_s: float) -> Step:
             return fail(machine, "gate_jammed", detail, now_s)
         case Started():
             # The emergency stop may have been pressed before.
-            return (machine, ()) if machine.holds else (enter(machine, State.HOMING, now_s), (HomeGate(),))
+            return (machine, ()) if machine.holds else go_home(machine, now_s)
         case PauseAsked(reason):
             return pause(machine, reason, now_s)
         case ShutdownAsked(reason):
@@ -113,6 +120,10 @@ def advance(machine: Machine, event: Input, now_s: float) -> Step:
             return resume(machine, reason, now_s)
         case BinLevel(name, is_full):
             return bin_level(machine, name, is_full, now_s)
+        case SupplyLevel(is_low):
+            return _supply(machine, is_low, now_s)
+        case Heat(is_hot):
+            return machine, (LimitRate(is_hot),)
 
 
 def _track(machine: Machine, presence: Presence) -> Machine:
@@ -151,7 +162,7 @@ def _track(machine: Machine, presence: Presence) -> Machine:
 
 
 def _seen(machine: Machine, presence: Presence, now_s: float) -> Step:
-    if machine.state is State.FAULT and machine.is_rearmed:
+    if machine.state is State.FAULT and machine.is_rearmed and not machine.is_supply_low:
         is_too_soon = machine.fault == "gate_jammed" and now_s - machine.entered_s < machine.rules.rearm.jam_pause_s
         return (machine, ()) if is_too_soon else recover(machine, now_s)
     if machine.state is State.WAIT_EMPTY and machine.is_rearmed:
@@ -174,9 +185,12 @@ def _settle(machine: Machine, presence: Presence, now_s: float) -> Machine:
     is_only_wobbling = now_s - stirred_s >= settle.max_s
     if not presence.is_lit or not (is_quiet or is_only_wobbling):
         return machine
+    if machine.is_supply_low and presence.is_occupied:
+        # Nothing could move it: it lies there until the supply is good again.
+        return machine
     if not presence.is_occupied:
         return enter(machine._replace(first_motion_s=None), State.READY, now_s)
-    rest_s = machine.moved_s if is_quiet else now_s
+    rest_s = max(machine.moved_s, machine.supply_s) if is_quiet else now_s
     return enter(machine._replace(rest_s=max(rest_s, first(machine.first_motion_s, rest_s))), State.VOTING, now_s)
 
 
@@ -228,6 +242,19 @@ def _tick(machine: Machine, now_s: float) -> Step:
     return machine, ()
 
 
+def _supply(machine: Machine, is_low: bool, now_s: float) -> Step:
+    """No motion begins while the supply is low: it would take the processor down with it. One under way goes on."""
+    if is_low == machine.is_supply_low:
+        return machine, ()
+    machine = machine._replace(is_supply_low=is_low, supply_s=now_s)
+    if is_low and machine.state is State.VOTING:
+        return enter(machine._replace(votes=()), State.SETTLING, now_s), ()
+    if is_low or not machine.is_motion_due:
+        return machine, ()
+    machine = machine._replace(is_motion_due=False)
+    return _returned(machine, now_s) if machine.state is State.RETURNING else go_home(machine, now_s)
+
+
 def _is_blocked(machine: Machine, now_s: float) -> bool:
     """In the dark nothing is known, so that a night without light is no fault."""
     if machine.occupied_since_s is None:
@@ -240,6 +267,8 @@ def _returned(machine: Machine, now_s: float) -> Step:
     decision, opened = machine.decision, machine.opened
     if decision is None or opened is None:
         return enter(machine, State.WAIT_EMPTY, now_s), ()
+    if machine.is_retrying and machine.is_supply_low:
+        return machine._replace(is_motion_due=True), ()
     if machine.is_retrying:
         machine = machine._replace(is_retrying=False, retries=machine.retries + 1, way_open_s=None)
         return enter(machine, State.ROUTING, now_s), (RouteItem(decision.route),)

@@ -16,8 +16,10 @@ __all__ = [
     "GateDone",
     "GateJammed",
     "Halt",
+    "Heat",
     "HomeGate",
     "Input",
+    "LimitRate",
     "PauseAsked",
     "ResumeAsked",
     "RouteItem",
@@ -25,6 +27,7 @@ __all__ = [
     "ShutdownAsked",
     "Started",
     "StopGate",
+    "SupplyLevel",
     "Tick",
     "Voted",
     "WayOpened",
@@ -103,6 +106,20 @@ class BinLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplyLevel:
+    """The supply has become too low to begin a motion, or is good again."""
+
+    is_low: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """The processor has become too hot to work at the full rate, or is cool again."""
+
+    is_hot: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ShutdownAsked:
     """The program is to end; an item whose way is not yet open for good is named and not counted."""
 
@@ -121,6 +138,8 @@ Input = (
     | PauseAsked
     | ResumeAsked
     | BinLevel
+    | SupplyLevel
+    | Heat
     | ShutdownAsked
 )
 
@@ -171,4 +190,11 @@ class Halt:
     reason: str
 
 
-Command = HomeGate | RouteItem | ArmSensor | StopGate | ClassifyFrame | Emit | Halt
+@dataclass(frozen=True, slots=True)
+class LimitRate:
+    """Take fewer frames, or as many as before."""
+
+    is_limited: bool
+
+
+Command = HomeGate | RouteItem | ArmSensor | StopGate | ClassifyFrame | Emit | Halt | LimitRate

@@ -66,6 +66,9 @@ class Machine(NamedTuple):
         way_open_s: when the way to the item's bin was open for the first time.
         recoveries: faults in a row without an item sorted between them.
         holds: why it is paused, each with its time; empty unless in state PAUSED.
+        is_supply_low, supply_s: whether the supply's voltage is too low to begin a motion, and since when it is, or is
+            not.
+        is_motion_due: a motion waits for the supply: the way home in state HOMING, another try in state RETURNING.
         full_bins: names of full bins, and since when.
     """
 
@@ -93,6 +96,9 @@ class Machine(NamedTuple):
     way_open_s: float | None = None
     recoveries: int = 0
     holds: tuple[tuple[str, float], ...] = ()
+    is_supply_low: bool = False
+    supply_s: float = 0.0
+    is_motion_due: bool = False
     full_bins: tuple[tuple[str, float], ...] = ()
 
     @property

@@ -8,6 +8,7 @@ from edge.machine_state import CYCLING, Machine, State
 __all__ = [
     "BIN_FULL",
     "BUTTON",
+    "LEDGER_FAILED",
     "OPERATOR",
     "Step",
     "bin_level",
@@ -15,6 +16,8 @@ __all__ = [
     "fail",
     "first",
     "forget_item",
+    "go_home",
+    "item_in_flight",
     "pause",
     "recover",
     "resume",
@@ -25,6 +28,7 @@ __all__ = [
 Step = tuple[Machine, tuple[Command, ...]]
 BIN_FULL = "bin_full"
 BUTTON = "button"
+LEDGER_FAILED = "ledger_failed"
 OPERATOR = "operator"
 """Asks to go on after a fault, without waiting for what would mend it."""
 
@@ -52,6 +56,7 @@ def forget_item(machine: Machine) -> Machine:
         retries=0,
         is_retrying=False,
         is_rearmed=False,
+        is_motion_due=False,
         empty_since_s=None,
         empty_frames=0,
         fault=None,
@@ -63,14 +68,21 @@ def start_over(machine: Machine) -> Machine:
     return forget_item(machine)._replace(first_motion_s=None)
 
 
+def go_home(machine: Machine, now_s: float) -> Step:
+    """The gate homes; while the supply is low, once it is not."""
+    machine = enter(machine._replace(is_motion_due=machine.is_supply_low), State.HOMING, now_s)
+    return machine, () if machine.is_motion_due else (HomeGate(),)
+
+
 def fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
     """Cut the gate off and say why; too many faults in a row end the program."""
-    body = {"reason": reason, "detail": detail, "state": machine.state.value, **_item_in_flight(machine)}
+    body = {"reason": reason, "detail": detail, "state": machine.state.value, **item_in_flight(machine)}
     commands: tuple[Command, ...] = (StopGate(), Emit("fault", now_s, body))
     machine = machine._replace(
         fault=reason,
         fault_s=now_s,
         recoveries=machine.recoveries + 1,
+        is_motion_due=False,
         # That the tray was empty before says nothing of a hand that is in it now.
         is_rearmed=False,
         empty_since_s=None,
@@ -84,15 +96,16 @@ def fail(machine: Machine, reason: str, detail: str, now_s: float) -> Step:
 def recover(machine: Machine, now_s: float) -> Step:
     """Go on after a fault: the gate homes first."""
     told = _fault_is_over(machine, now_s)
-    return enter(start_over(machine), State.HOMING, now_s), (*told, HomeGate())
+    machine, commands = go_home(start_over(machine), now_s)
+    return machine, (*told, *commands)
 
 
 def pause(machine: Machine, reason: str, now_s: float) -> Step:
     """Stand still until `resume` with the same reason; an item in flight is named."""
     if reason in dict(machine.holds):
         return machine, ()
-    body = {"reason": reason, "state": machine.state.value, **_item_in_flight(machine)}
-    held = machine._replace(holds=(*machine.holds, (reason, now_s)))
+    body = {"reason": reason, "state": machine.state.value, **item_in_flight(machine)}
+    held = machine._replace(holds=(*machine.holds, (reason, now_s)), is_motion_due=False)
     if machine.state is not State.PAUSED:
         held = enter(held, State.PAUSED, now_s)
     return held, (StopGate(), Emit("pause", now_s, body))
@@ -135,7 +148,8 @@ def _release(machine: Machine, reason: str, now_s: float) -> Step:
     if machine.holds:
         return machine, ()
     told = _fault_is_over(machine, now_s)
-    return enter(start_over(machine), State.HOMING, now_s), (*told, HomeGate())
+    machine, commands = go_home(start_over(machine), now_s)
+    return machine, (*told, *commands)
 
 
 def _fault_is_over(machine: Machine, now_s: float) -> tuple[Command, ...]:
@@ -144,7 +158,7 @@ def _fault_is_over(machine: Machine, now_s: float) -> tuple[Command, ...]:
     return (Emit("recovered", now_s, {"reason": machine.fault, "after_s": round(now_s - machine.fault_s, 3)}),)
 
 
-def _item_in_flight(machine: Machine) -> dict[str, Any]:
+def item_in_flight(machine: Machine) -> dict[str, Any]:
     """An item that may or may not have fallen is named, and not counted."""
     if machine.decision is None or machine.state not in CYCLING:
         return {}
@@ -153,7 +167,9 @@ def _item_in_flight(machine: Machine) -> dict[str, Any]:
 
 def shut_down(machine: Machine, reason: str, now_s: float) -> Step:
     """An item whose way is not open for good is named; the gate goes home, unless somebody wants it to stand still."""
-    if machine.state is State.PAUSED and set(dict(machine.holds)) <= {BUTTON, BIN_FULL}:
+    if machine.state is State.PAUSED and set(dict(machine.holds)) <= {BUTTON, BIN_FULL, LEDGER_FAILED}:
+        if machine.is_supply_low:
+            return machine, ()
         return enter(start_over(machine._replace(holds=())), State.RETURNING, now_s), (HomeGate(),)
     is_open = machine.state in (State.ROUTING, State.CONFIRMING)
     is_between = machine.state is State.RETURNING and machine.is_retrying
@@ -161,5 +177,5 @@ def shut_down(machine: Machine, reason: str, now_s: float) -> Step:
         return machine, ()
     item = {"label": machine.decision.label, "route": machine.decision.route}
     body = {"reason": reason, "state": machine.state.value, "item": item}
-    machine = machine._replace(decision=None, is_retrying=False)
+    machine = machine._replace(decision=None, is_retrying=False, is_motion_due=False)
     return enter(machine, State.RETURNING, now_s), (Emit("pause", now_s, body), HomeGate())

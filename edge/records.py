@@ -194,7 +194,7 @@ class Event:
     """A line of the event book before it has a number; `ports.Ledger.append` gives it one.
 
     Attributes:
-        type: `item`, `boot`, `fault`, `recovered`, `pause`, `bin_full`, `throttled` or `model_changed`.
+        type: `item`, `boot`, `fault`, `recovered`, `pause`, `bin_full`, `throttled`, `clock` or `model_changed`.
         t_s: source time of what happened.
         body: the type's own fields, ready for JSON.
     """

@@ -1,11 +1,12 @@
 """The loop: frames to presence to votes to gate to ledger, one item at a time, on the source's clock."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from edge.book import Book, intent_of, interrupted
 from edge.clock import TICK_S, Clock
-from edge.errors import ActuatorError, BundleError, JamError, LedgerError, SorterError, SourceError
+from edge.errors import ActuatorError, JamError, LedgerError, SorterError, SourceError
+from edge.failures import GaveUpError, reason_of, stop_quietly
 from edge.homing import bring_home
 from edge.machine import (
     ArmSensor,
@@ -18,7 +19,10 @@ from edge.machine import (
     Halt,
     HomeGate,
     Input,
+    LimitRate,
     Machine,
+    PauseAsked,
+    ResumeAsked,
     RouteItem,
     Rules,
     Seen,
@@ -31,10 +35,11 @@ from edge.machine import (
     WayOpened,
     advance,
 )
+from edge.machine_stops import LEDGER_FAILED, item_in_flight
 from edge.memory import collector_at_rest
-from edge.panel import Panel, status_of
-from edge.ports import Classifier, DropSensor, Gate, Ledger, PresenceDetector, Source
-from edge.records import Event, Frame, Prediction, Presence, Status
+from edge.panel import status_of
+from edge.parts import Parts, Watcher
+from edge.records import Event, Frame, Status
 
 __all__ = ["Parts", "Runtime", "Watcher"]
 
@@ -42,35 +47,6 @@ IDLE_S = 0.1
 """Longest wait for a frame, so that a request to stop is seen."""
 _VOTING_SOON = frozenset({State.SETTLING, State.VOTING})
 _TICK = Tick()
-
-
-class Watcher(Protocol):
-    """Looks on: a live view, a printer, a file of events. It must be quick and must not raise."""
-
-    def on_frame(self, frame: Frame, presence: Presence, machine: Machine) -> None: ...
-
-    def on_prediction(self, prediction: Prediction) -> None: ...
-
-    def on_event(self, record: Mapping[str, Any]) -> None:
-        """Called only once the event is durable."""
-        ...
-
-
-class _GaveUpError(ActuatorError):
-    """Faults that should have mended themselves came too often in a row; the gate itself may be sound."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The opened drivers that a run is made of."""
-
-    source: Source
-    presence: PresenceDetector
-    classifier: Classifier
-    gate: Gate
-    sensor: DropSensor | None
-    ledger: Ledger
-    panel: Panel | None = None
 
 
 class Runtime:
@@ -81,15 +57,27 @@ class Runtime:
         rules: what the state machine goes by.
         boot: fields of the `boot` event.
         watchers: see `Watcher`.
+        told: events that follow `boot`, of what happened before.
     """
 
-    def __init__(self, parts: Parts, rules: Rules, boot: Mapping[str, Any], watchers: Sequence[Watcher] = ()) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        rules: Rules,
+        boot: Mapping[str, Any],
+        watchers: Sequence[Watcher] = (),
+        *,
+        told: Sequence[Event] = (),
+    ) -> None:
         self._parts = parts
         self._clock: Clock = parts.source.clock
         self._machine = Machine(rules)
         self._boot = boot
+        self._told = tuple(told)
+        self._book = parts.book or Book(parts.ledger)
         self._watchers = tuple(watchers)
         self._frame: Frame | None = None
+        self._is_ending = False
         self._next_tick_s = 0.0
         self._idle_s = IDLE_S if parts.panel is None else min(IDLE_S, parts.panel.period_s)
         model = parts.classifier.model
@@ -114,19 +102,39 @@ class Runtime:
                         break
                     self.turn()
                     if self._machine.may_pause:
-                        collect(self._clock.now_s())
+                        now_s = self._clock.now_s()
+                        collect(now_s)
+                        self._book.maintain(now_s)
+            self._end()
             self._step(ShutdownAsked("stopped"), self._clock.now_s())
             self._drain()
         except BaseException as exc:
+            self._end()
             self._park(exc)
             raise
+
+    def _end(self) -> None:
+        if not self._is_ending:
+            self._is_ending = True
+            for watcher in self._watchers:
+                watcher.on_ending()
 
     def begin(self) -> None:
         """Write the start down, and let the gate go home. `run` does this; a benchmark does it by hand."""
         now_s = self._clock.now_s()
         self._emit("boot", now_s, self._boot)
+        for event in (*self._parts.ledger.findings, *self._told):
+            self._emit(event.type, now_s, event.body)
+        if (intent := self._parts.ledger.open_intent) is not None:
+            self._emit("fault", now_s, interrupted(intent))
         self._attend(now_s)
+        # A supply that is low is known before the gate moves for the first time.
+        self._look_after(now_s)
         self._step(Started(), now_s)
+
+    def tell(self, event: Event) -> None:
+        """Write down what somebody beside the loop has to say. Raises: LedgerError, unless the book heals itself."""
+        self._emit(event.type, self._clock.now_s(), event.body)
 
     def turn(self) -> None:
         """Wait for a frame or for the next tick, whichever comes first, and act on it."""
@@ -159,6 +167,18 @@ class Runtime:
         if asked:
             panel.remember()
 
+    def _look_after(self, now_s: float) -> None:
+        """See to what goes on beside the items: supply, heat, the wall clock, a book that cannot be written."""
+        is_busy = self._is_ticking()
+        if self._parts.upkeep is not None:
+            for found in self._parts.upkeep.poll(now_s, self._machine, self._parts.gate, is_busy=is_busy):
+                if isinstance(found, Event):
+                    self._emit(found.type, found.t_s, found.body)
+                else:
+                    self._step(found, now_s)
+        if self._book.is_failing and not is_busy:
+            self._mend_book(now_s)
+
     def _show(self, status: Status, now_s: float) -> None:
         if self._parts.panel is not None:
             self._parts.panel.show(status, now_s)
@@ -173,7 +193,17 @@ class Runtime:
             self._next_tick_s = now_s + TICK_S
             self._tick_gate(now_s)
         self._step(_TICK, now_s)
-        self._show(status_of(self._machine), now_s)
+        self._look_after(now_s)
+        self._show(Status.FAULT if self._book.is_failing else status_of(self._machine), now_s)
+
+    def _mend_book(self, now_s: float) -> None:
+        """Stand still until the book can be written, unless it is to be sorted meanwhile; try it from time to time."""
+        if self._book.must_wait:
+            self._step(PauseAsked(LEDGER_FAILED), now_s)
+        record = self._book.retry(now_s)
+        if record is not None:
+            self._tell(record)
+            self._step(ResumeAsked(LEDGER_FAILED), now_s)
 
     def _tick_gate(self, now_s: float) -> None:
         try:
@@ -190,7 +220,14 @@ class Runtime:
         return self._parts.gate.is_moving or self._machine.is_cycling
 
     def _step(self, event: Input, now_s: float) -> None:
+        former = self._machine.decision
         self._machine, commands = advance(self._machine, event, now_s)
+        if not commands:
+            return
+        decision = self._machine.decision
+        if former is None and decision is not None and self._frame is not None:
+            for watcher in self._watchers:
+                watcher.on_decision(self._frame, decision)
         for command in commands:
             self._perform(command, now_s)
 
@@ -202,6 +239,9 @@ class Runtime:
                 self._parts.gate.home(now_s)
                 self._start_ticking(now_s)
             case RouteItem(route):
+                if not self._may_move(now_s):
+                    self._step(PauseAsked(LEDGER_FAILED), now_s)
+                    return
                 if self._parts.sensor is not None:
                     self._parts.sensor.arm()
                 self._parts.gate.route(route, now_s)
@@ -211,13 +251,22 @@ class Runtime:
                     self._parts.sensor.arm()
             case StopGate():
                 self._parts.gate.stop()
+            case LimitRate(is_limited):
+                self._parts.source.limit_rate(self._parts.hot_fps if is_limited else None)
             case Emit(type_, t_s, body):
                 self._emit(type_, t_s, {**body, "model": self._model} if type_ == "item" else body)
             case Halt(reason):
-                raise _GaveUpError(
+                raise GaveUpError(
                     f"gave up after {self._machine.recoveries} faults in a row, the last one {reason}; "
                     "look at the tray and the gate, then start again"
                 )
+
+    def _may_move(self, now_s: float) -> bool:
+        """Write down what is about to be done with the item, before the gate moves for it the first time."""
+        decision = self._machine.decision
+        if decision is None or self._machine.retries > 0:
+            return True
+        return self._book.intend(intent_of(decision), now_s)
 
     def _start_ticking(self, now_s: float) -> None:
         """The first command goes to the pins at once, not a tick later."""
@@ -234,7 +283,11 @@ class Runtime:
         self._step(Voted(prediction), self._clock.now_s())
 
     def _emit(self, type_: str, t_s: float, body: Mapping[str, Any]) -> None:
-        record = self._parts.ledger.append(Event(type_, round(t_s, 4), body))
+        record = self._book.write(Event(type_, round(t_s, 4), body), self._clock.now_s())
+        if record is not None:
+            self._tell(record)
+
+    def _tell(self, record: Mapping[str, Any]) -> None:
         for watcher in self._watchers:
             watcher.on_event(record)
 
@@ -259,16 +312,17 @@ class Runtime:
                 gate.stop()
             elif isinstance(cause, SourceError) and self._machine.is_cycling:
                 # The gate still works: an item whose gate was open is finished and counted, any other is named.
-                self._step(ShutdownAsked(_reason(cause)), self._clock.now_s())
+                self._step(ShutdownAsked(reason_of(cause)), self._clock.now_s())
                 self._drain()
             else:
                 self._home_alone()
         except Exception as exc:  # the first error is the one to report
             cause.add_note(f"and the gate could not be parked: {exc}")
-            _stop_quietly(gate, cause)
+            stop_quietly(gate, cause)
         if not isinstance(cause, Exception):
             return
-        body = {"reason": _reason(cause), "detail": str(cause), "state": state.value}
+        item = item_in_flight(self._machine)
+        body = {"reason": reason_of(cause), "detail": str(cause), "state": state.value, **item}
         try:
             self._emit("fault", self._clock.now_s(), body)
         except SorterError as exc:
@@ -282,21 +336,3 @@ class Runtime:
             return self._machine.state is not State.PAUSED
 
         bring_home(self._parts.gate, self._clock, self._machine.rules.park_limit_s, attend)
-
-
-def _stop_quietly(gate: Gate, cause: BaseException) -> None:
-    try:
-        gate.stop()
-    except Exception as exc:
-        cause.add_note(f"and the gate could not be cut off: {exc}; switch its power off")
-
-
-def _reason(cause: Exception) -> str:
-    reasons: tuple[tuple[type[Exception], str], ...] = (
-        (SourceError, "source_lost"),
-        (LedgerError, "ledger_failed"),
-        (_GaveUpError, "gave_up"),
-        (ActuatorError, "gate_failed"),
-        (BundleError, "model_failed"),
-    )
-    return next((reason for kind, reason in reasons if isinstance(cause, kind)), "internal_error")

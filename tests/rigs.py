@@ -215,6 +215,7 @@ class ScriptedCamera:
         self.closed = 0
         self.refuses_open: Exception | None = None
         self._is_released = threading.Event()
+        self.limits_fps: list[float | None] = []
         if first is not None:
             self._delivered = 1
             self._script.put(first)
@@ -242,6 +243,9 @@ class ScriptedCamera:
             # As a driver does that is given memory.
             out[...] = taken
             return out
+
+    def limit_rate(self, fps: float | None) -> None:
+        self.limits_fps.append(fps)
 
     def close(self) -> None:
         self.closed += 1

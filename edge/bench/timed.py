@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from edge.app import vote_policy
 from edge.bench.samples import Clock, Instant, Samples, now
 from edge.bundle import Bundle
+from edge.classifier import vote_policy
 from edge.classify.tflite import TfliteClassifier
 from edge.config import Config
 from edge.drivers import make_gate
@@ -19,7 +19,7 @@ from edge.machine import Machine, Rules, State
 from edge.pins import open_factory
 from edge.ports import Classifier, Dull, Gate, PresenceDetector, Source
 from edge.presence.local_contrast import LocalContrastDetector
-from edge.records import BgrImage, Frame, GateReport, ModelId, Prediction, Prepared, Presence
+from edge.records import BgrImage, Decision, Frame, GateReport, ModelId, Prediction, Prepared, Presence
 from edge.runtime import Parts, Runtime, Watcher
 
 __all__ = ["TITLES", "Log", "LoopRound", "TimedGate", "open_gate", "open_parts", "open_runtime"]
@@ -156,7 +156,13 @@ class Log:
     def on_prediction(self, prediction: Prediction) -> None:
         """Nothing: `label` was there before."""
 
+    def on_decision(self, frame: Frame, decision: Decision) -> None:
+        """Nothing."""
+
     def on_event(self, record: object) -> None:
+        """Nothing."""
+
+    def on_ending(self) -> None:
         """Nothing."""
 
 

@@ -5,13 +5,13 @@ import math
 import time
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 
 from edge.bundle import Bundle
 from edge.classify.first_layer import with_swapped_channels
 from edge.classify.interpreters import has_delegate, open_interpreter, resolve_runtime
 from edge.errors import BundleError, SorterError
+from edge.picture_file import PictureError, decode_picture
 from edge.preprocess import Preprocessor
 from edge.records import BgrImage, ModelId, Prediction, Prepared
 
@@ -117,9 +117,12 @@ class TfliteClassifier:
     def _check_golden(self) -> None:
         manifest = self._bundle.manifest
         for golden in manifest.golden:
-            encoded = np.frombuffer(self._bundle.golden_image(golden), dtype=np.uint8)
-            image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
             path = self._bundle.folder / golden.file
+            encoded = self._bundle.golden_image(golden)
+            try:
+                image = decode_picture(encoded) if encoded else None
+            except PictureError as exc:
+                raise BundleError(f"golden image {path} cannot be decoded; install the bundle again ({exc})") from exc
             if image is None:
                 raise BundleError(f"golden image {path} cannot be decoded; install the bundle again")
             try:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge.app import open_classifier, vote_policy
+from edge.classifier import open_classifier, vote_policy
 from edge.classify.tflite import TfliteClassifier
 from edge.commands.common import load, log_to_stderr
 from edge.configfile import config_file
 from edge.errors import ConfigError, SorterError, SourceError
 from edge.policy import VotePolicy, decide
 from edge.preprocess import fit_frame
+from edge.printable import printable
 from edge.sources.images import find_images, read_image
 
 __all__ = ["classify_paths"]
@@ -64,7 +65,7 @@ def _find(path: Path) -> tuple[list[Path], Sequence[SorterError]]:
 
 
 def _complain(error: SorterError) -> None:
-    print(f"edge-sorter: error: {error}", file=sys.stderr)
+    print(f"edge-sorter: error: {printable(str(error))}", file=sys.stderr)
 
 
 def _classify_file(path: Path, classifier: TfliteClassifier, policy: VotePolicy) -> dict[str, Any]:
@@ -94,6 +95,6 @@ def _print_json(fields: dict[str, Any]) -> None:
 def _print_line(fields: dict[str, Any]) -> None:
     print(
         f"{fields['label']:<12} -> {fields['route']:<12} {fields['decision']:<10} {fields['confidence']:6.1%} "
-        f"{fields['latency_ms']:6.1f} ms  {fields['path']}",
+        f"{fields['latency_ms']:6.1f} ms  {printable(fields['path'])}",
         flush=True,
     )

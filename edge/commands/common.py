@@ -7,8 +7,9 @@ from pathlib import Path
 from edge.config import Config
 from edge.configfile import load_config
 from edge.paths import ledger_path as configured_ledger_path
+from edge.printable import printable
 
-__all__ = ["ledger_path", "load", "log_to_stderr"]
+__all__ = ["ledger_path", "load", "log_to_stderr", "wish"]
 
 
 def load(
@@ -23,7 +24,18 @@ def load(
 
     Raises: ConfigError.
     """
-    settings = load_config(config)
+    return wish(load_config(config), source=source, ledger=ledger, model=model, sim_items=sim_items)
+
+
+def wish(
+    settings: Config,
+    *,
+    source: str | None = None,
+    ledger: Path | None = None,
+    model: Path | None = None,
+    sim_items: int | None = None,
+) -> Config:
+    """A configuration with what the command line asks for in its place."""
     if source is not None:
         settings = settings.model_copy(update={"source": settings.source.model_copy(update={"spec": source})})
     if sim_items is not None:
@@ -47,8 +59,15 @@ class _StderrHandler(logging.Handler):
         print(self.format(record), file=sys.stderr)
 
 
+class _PrintableFormatter(logging.Formatter):
+    """A message may hold names of files and labels: none of them forges another line, or steers the terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        return printable(super().formatMessage(record))
+
+
 def log_to_stderr() -> None:
     """Messages go to standard error, one line each; data keeps standard output to itself."""
     handler = _StderrHandler()
-    handler.setFormatter(logging.Formatter("edge-sorter: %(levelname)s: %(message)s"))
+    handler.setFormatter(_PrintableFormatter("edge-sorter: %(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

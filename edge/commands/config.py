@@ -38,6 +38,14 @@ def check(
 
 
 @app.command()
+def reload() -> None:
+    """Have the unattended sorter take its configuration anew, between two items; a bad one changes nothing."""
+    from edge.commands.reload import reload_sorter
+
+    typer.echo(reload_sorter())
+
+
+@app.command()
 def default() -> None:
     """Print the default configuration, every key with its unit."""
     from edge.configdoc import default_yaml

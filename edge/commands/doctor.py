@@ -16,6 +16,7 @@ from rich.text import Text
 
 from edge.doctor.findings import Finding, Level, report
 from edge.errors import SourceError
+from edge.printable import printable
 
 if TYPE_CHECKING:
     from edge.doctor.machine import Machine
@@ -112,7 +113,7 @@ def _print_beside(console: Console, head: Text, words: str) -> None:
     width = max(console.width - head.cell_len, 20)
     lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)
     for number, line in enumerate(lines):
-        console.print(Text.assemble(head if number == 0 else " " * head.cell_len, line), soft_wrap=True)
+        console.print(Text.assemble(head if number == 0 else " " * head.cell_len, printable(line)), soft_wrap=True)
 
 
 def _print_summary(console: Console, findings: list[Finding]) -> None:

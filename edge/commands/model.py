@@ -48,6 +48,8 @@ def show(folder: FolderArgument = None, as_json: JsonOption = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from edge.printable import printable
+
     table = Table(title=f"{manifest.name} {manifest.version}", show_header=False)
     table.add_column()
     # A path that is cut is of no use.
@@ -62,7 +64,7 @@ def show(folder: FolderArgument = None, as_json: JsonOption = False) -> None:
     table.add_row("temperature", f"{manifest.temperature:.3f}")
     for key, value in _flatten(manifest.metrics):
         if _HEADLINE.fullmatch(key):
-            table.add_row(key, f"{value:.3f}" if isinstance(value, float) else str(value))
+            table.add_row(key, f"{value:.3f}" if isinstance(value, float) else printable(str(value)))
     table.add_row("more", "CARD.md in the folder; every figure with --json")
     Console(markup=False).print(table)
 

@@ -16,6 +16,7 @@ from edge.commands.lines import describe_event
 from edge.commands.watchers import Silent, Tally
 from edge.config import Config
 from edge.machine import Machine, State
+from edge.printable import printable
 from edge.records import Frame, Prediction, Presence
 
 __all__ = ["LiveView"]
@@ -98,7 +99,7 @@ class LiveView(Silent):
         pace = "glancing only " if is_idle else f"{rate:5.1f} frames/s"
         text = Text.assemble(
             (f"{state.value:<11}", STATE_STYLES.get(state, "white")),
-            f"  tray {cover:4.0%} covered   {pace}   {t_s:7.1f} s   {self._config.source.spec}",
+            f"  tray {cover:4.0%} covered   {pace}   {t_s:7.1f} s   {printable(self._config.source.spec)}",
             no_wrap=True,
             overflow="ellipsis",
         )

@@ -13,7 +13,7 @@ from edge.commands.lines import describe_event
 from edge.errors import ConfigError, LedgerError
 from edge.ledger_format import encode_record
 from edge.machine import Machine
-from edge.records import Frame, Prediction, Presence
+from edge.records import Decision, Frame, Prediction, Presence
 
 __all__ = ["EventsFile", "LinePrinter", "Silent", "Tally"]
 
@@ -32,7 +32,13 @@ class Silent:
     def on_prediction(self, prediction: Prediction) -> None:
         """Nothing."""
 
+    def on_decision(self, frame: Frame, decision: Decision) -> None:
+        """Nothing."""
+
     def on_event(self, record: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def on_ending(self) -> None:
         """Nothing."""
 
 

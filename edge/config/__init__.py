@@ -6,6 +6,7 @@ tray and simulated pins. Nothing falls back from hardware to a simulation.
 
 from edge.config.base import FailSafeSwitchConfig, SwitchConfig
 from edge.config.camera import CameraConfig
+from edge.config.capture import CaptureConfig
 from edge.config.devices import (
     BeamFillConfig,
     BinsConfig,
@@ -26,6 +27,7 @@ from edge.config.gates import (
     SolenoidConfig,
     TwoServosConfig,
 )
+from edge.config.health import HealthConfig
 from edge.config.sorting import (
     LedgerConfig,
     ModelConfig,
@@ -43,6 +45,7 @@ __all__ = [
     "BinsConfig",
     "BuzzerConfig",
     "CameraConfig",
+    "CaptureConfig",
     "CarouselConfig",
     "Config",
     "ConveyorConfig",
@@ -50,6 +53,7 @@ __all__ = [
     "FailSafeSwitchConfig",
     "FillSensorConfig",
     "GateConfig",
+    "HealthConfig",
     "LampConfig",
     "LedgerConfig",
     "ModelConfig",

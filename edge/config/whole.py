@@ -6,8 +6,10 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from edge.config.base import Section
+from edge.config.capture import CaptureConfig
 from edge.config.devices import BinsConfig, DropSensorConfig, PanelConfig, PinsConfig
 from edge.config.gates import GateConfig, ServoFlapConfig
+from edge.config.health import HealthConfig
 from edge.config.sorting import (
     LedgerConfig,
     ModelConfig,
@@ -49,9 +51,14 @@ class Config(Section):
     pins: PinsConfig = Field(default_factory=PinsConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    capture: CaptureConfig = Field(default_factory=CaptureConfig)
+    health: HealthConfig = Field(default_factory=HealthConfig)
 
     @model_validator(mode="after")
     def _routes_lead_to_bins(self) -> Self:
+        for name in (*self.gate.bins, *self.routes):
+            if not name.isprintable() or len(name) > 64:
+                raise ValueError(f"routes: {name[:64]!a} names no label or bin; take 64 visible characters at most")
         bins = ", ".join(self.gate.bins)
         for label, route in self.routes.items():
             if route not in self.gate.bins:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from edge.app import open_classifier
 from edge.bench import label, loop
 from edge.bench.frames import play_frames, still_frames
+from edge.classifier import open_classifier
 from edge.config import Config
 
 

@@ -7,7 +7,6 @@ import time
 import numpy as np
 import pytest
 
-from edge.app import open_classifier
 from edge.bench import live
 from edge.bench.camera import PlayedCamera
 from edge.bench.frames import play_frames
@@ -18,6 +17,7 @@ from edge.bench.samples import Samples
 from edge.bench.suite import Plan, measure, noise_of, soak_step
 from edge.bench.throughput import Swing
 from edge.bench.wording import percent
+from edge.classifier import open_classifier
 from edge.config import Config
 
 TINY = Plan(rounds=2, frames=3, plays=1, items=1, idle_s=1, throughput_frames=8, starts=0)

@@ -285,7 +285,7 @@ def test_the_help_tells_every_exit_status():
     shown = " ".join(invoke("--help").out.split())
     assert (
         "Exit status: 0 done, 2 bad usage or configuration, 3 hardware missing or lost, 4 model bundle refused, "
-        "5 ledger missing, not writable or not clean."
+        "5 ledger missing, not writable or not clean, 6 ended in safe mode."
     ) in shown
 
 

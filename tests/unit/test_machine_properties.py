@@ -18,6 +18,7 @@ from edge.machine import (
     ShutdownAsked,
     Started,
     State,
+    SupplyLevel,
     Tick,
     Voted,
 )
@@ -52,6 +53,8 @@ STRAY = [
     PauseAsked("lid"),
     ResumeAsked("lid"),
     ShutdownAsked("stopped"),
+    SupplyLevel(is_low=True),
+    SupplyLevel(is_low=False),
 ]
 ACTS = st.one_of(
     st.builds(looking, st.integers(1, 8), st.sampled_from(SCENES)),
@@ -89,8 +92,11 @@ class Witness(MachineRig):
 
     def _perform(self, command: object) -> None:
         if isinstance(command, HomeGate):
+            is_under_way = self.machine.state is State.RETURNING
+            assert is_under_way or not self.machine.is_supply_low, "a motion began on a low supply"
             self.is_homed = True
         if isinstance(command, RouteItem):
+            assert not self.machine.is_supply_low, "a motion began on a low supply"
             assert self.is_homed, "the way was opened twice without a return"
             self.is_homed = False
             if self.machine.retries == 0:

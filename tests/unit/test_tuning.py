@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import edge.app
+import edge.classifier
 from edge.classify import tuning
 from edge.classify.tuning import DEFAULT, Tuning, held_on, measure, recall, remember
 from edge.config import Config
@@ -164,11 +164,11 @@ def opened_threads(monkeypatch, config: Config) -> tuple[int, int]:
         return Tuning(2, None, {})
 
     opened: list[int] = []
-    monkeypatch.setattr(edge.app, "measure", count)
+    monkeypatch.setattr(edge.classifier, "measure", count)
     monkeypatch.setattr(
-        edge.app, "TfliteClassifier", lambda bundle, runtime, threads: opened.append(threads) or threads
+        edge.classifier, "TfliteClassifier", lambda bundle, runtime, threads: opened.append(threads) or threads
     )
-    edge.app._open_tuned(config, None)
+    edge.classifier.open_tuned(config, None)
     return opened[0], len(measured)
 
 
@@ -176,7 +176,7 @@ def test_the_first_run_measures_and_the_next_one_remembers(monkeypatch, state: P
     assert opened_threads(monkeypatch, Config()) == (2, 1)
     assert state.exists()
     assert opened_threads(monkeypatch, Config()) == (2, 0)
-    _, threads = edge.app.open_classifier(Config())
+    _, threads = edge.classifier.open_classifier(Config())
     assert threads == 2, "other commands take what a run found out"
 
 
@@ -186,8 +186,8 @@ def test_a_number_in_the_configuration_is_taken_without_measuring(monkeypatch, s
 
 
 def test_other_commands_do_not_measure(monkeypatch, state: Path):
-    monkeypatch.setattr(edge.app, "TfliteClassifier", lambda bundle, runtime, threads: threads)
-    assert edge.app.open_classifier(Config())[1] == 1
+    monkeypatch.setattr(edge.classifier, "TfliteClassifier", lambda bundle, runtime, threads: threads)
+    assert edge.classifier.open_classifier(Config())[1] == 1
     assert not state.exists()
 
 
@@ -200,4 +200,4 @@ def test_a_state_folder_that_cannot_be_written_is_a_warning(monkeypatch, state: 
 
 def test_a_runtime_that_is_not_installed_is_still_told(state: Path):
     with pytest.raises(ConfigError, match="tflite-runtime is not installed"):
-        edge.app._open_tuned(Config.model_validate({"model": {"runtime": "tflite_runtime"}}), None)
+        edge.classifier.open_tuned(Config.model_validate({"model": {"runtime": "tflite_runtime"}}), None)

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from edge.app import vote_policy
 from edge.bundle import Bundle, load_bundle
+from edge.classifier import vote_policy
 from edge.config import Config
 from edge.policy import FrameNoise
 from tests.rigs import edit_manifest

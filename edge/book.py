@@ -1,0 +1,216 @@
+"""What the loop writes down, and what it does while nothing can be written.
+
+A machine that nobody visits must outlive a disk that is full for a while, or refuses: the item in hand is not
+credited, and writing is tried again until it works.
+"""
+
+import errno
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+from edge.errors import LedgerError
+from edge.machine_state import State
+from edge.machine_stops import LEDGER_FAILED
+from edge.ports import Ledger
+from edge.records import Decision, Event
+
+__all__ = ["Book", "Room", "intent_of", "interrupted", "is_full"]
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 30.0
+REFILL_S = 60.0
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_log = logging.getLogger(__name__)
+
+
+class Room(Protocol):
+    """Room on the disk that is kept for the book; `disk.Reserve` is one."""
+
+    def shed(self) -> bool:
+        """Free some of it. Returns: whether anything was freed."""
+        ...
+
+    def refill(self) -> bool:
+        """Take it again, where there is enough."""
+        ...
+
+
+class Book:
+    """The event book with a second try. What was not durable when it was asked for is never credited afterwards.
+
+    Args:
+        ledger: opened by the caller, who closes it.
+        room: kept for a disk that is full.
+        heals: False raises every LedgerError to the caller, who ends the program.
+        sorts_on: the machine goes on sorting meanwhile; its items are counted as uncredited.
+    """
+
+    def __init__(
+        self, ledger: Ledger, room: Room | None = None, *, heals: bool = False, sorts_on: bool = False
+    ) -> None:
+        self._ledger = ledger
+        self._room = room
+        self._refill_s = 0.0
+        self._heals = heals
+        self._sorts_on = sorts_on
+        self._detail: str | None = None
+        self._is_full = False
+        self._since_s = 0.0
+        self._next_try_s = 0.0
+        self._wait_s = FIRST_WAIT_S
+        self._missed: Counter[str] = Counter()
+        self._first_missed = ""
+
+    @property
+    def is_failing(self) -> bool:
+        """Nothing can be written at the moment."""
+        return self._detail is not None
+
+    @property
+    def must_wait(self) -> bool:
+        """Nothing may be sorted until it can be written down."""
+        return self.is_failing and not self._sorts_on
+
+    @property
+    def uncredited(self) -> int:
+        """Items since it failed that no row tells of."""
+        return self._missed["item"]
+
+    def report(self) -> dict[str, Any]:
+        """How it stands, ready for JSON: the part `ledger` of the status file."""
+        return {"is_failing": self.is_failing, "detail": self._detail, "t_s": self._since_s if self._detail else None}
+
+    def write(self, event: Event, now_s: float) -> dict[str, Any] | None:
+        """Write an event down; None if it could not be made durable.
+
+        Raises: LedgerError without `heals`.
+        """
+        if self.is_failing:
+            self._missed[event.type] += 1
+            return None
+        try:
+            record: dict[str, Any] = self._with_room(lambda: self._ledger.append(event))
+        except LedgerError as exc:
+            self._fail(exc, event.type, now_s)
+            return None
+        return record
+
+    def intend(self, event: Event, now_s: float) -> bool:
+        """Write down that an item is about to be moved. Returns: whether the gate may move.
+
+        Raises: LedgerError without `heals`.
+        """
+        if not self.is_failing:
+            try:
+                self._with_room(lambda: self._ledger.intend(event))
+            except LedgerError as exc:
+                self._fail(exc, "", now_s)
+        return not self.must_wait
+
+    def retry(self, now_s: float) -> dict[str, Any] | None:
+        """Try again if it is time to. Returns: the record of the failure, once it could be written down."""
+        if self._detail is None or now_s < self._next_try_s:
+            return None
+        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        self._next_try_s = now_s + self._wait_s
+        with suppress(LedgerError):
+            self._ledger.close()
+        try:
+            # Anew: only then is it known whether what failed in the middle of its commit is in the book.
+            if self._is_full:
+                self._shed()
+            self._ledger.open()
+            for event in self._ledger.findings:
+                self._ledger.append(event)
+            record = self._ledger.append(Event("fault", round(now_s, 4), self._account(now_s)))
+        except LedgerError as exc:
+            self._detail, self._is_full = str(exc), is_full(exc)
+            return None
+        self._detail, self._wait_s = None, FIRST_WAIT_S
+        self._missed.clear()
+        return record
+
+    def maintain(self, now_s: float) -> None:
+        """What the book needs from time to time; to be called while no item is in flight."""
+        if self.is_failing:
+            return
+        try:
+            self._ledger.maintain(now_s)
+        except LedgerError as exc:
+            self._fail(exc, "", now_s)
+        if self._room is not None and now_s >= self._refill_s:
+            self._refill_s = now_s + REFILL_S
+            self._room.refill()
+
+    def _shed(self) -> bool:
+        return self._room is not None and self._room.shed()
+
+    def _with_room(self, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except LedgerError as exc:
+            # A full disk refuses before anything is written; of any other failure nobody knows.
+            if not (is_full(exc) and self._shed()):
+                raise
+        return action()
+
+    def _fail(self, error: LedgerError, missed: str, now_s: float) -> None:
+        if not self._heals:
+            raise error
+        _log.error("%s; nothing is credited until it can be written", error)
+        self._detail, self._since_s, self._is_full = str(error), now_s, is_full(error)
+        self._wait_s, self._next_try_s = FIRST_WAIT_S, now_s + FIRST_WAIT_S
+        self._first_missed = missed
+        self._missed.clear()
+        if missed:
+            self._missed[missed] += 1
+
+    def _account(self, now_s: float) -> Mapping[str, Any]:
+        body: dict[str, Any] = {
+            "reason": LEDGER_FAILED,
+            "detail": self._detail,
+            "after_s": round(now_s - self._since_s, 3),
+        }
+        missed = Counter(self._missed)
+        intent = self._ledger.open_intent
+        if intent is not None:
+            body["item"] = {"label": intent["label"], "route": intent["route"]}
+        elif self._first_missed == "item":
+            # Its commit failed towards the end, and is in the book after all.
+            missed["item"] -= 1
+        return {**body, "missed": {name: count for name, count in missed.items() if count}}
+
+
+def intent_of(decision: Decision) -> Event:
+    """What is written down before the gate moves for an item the first time."""
+    body = {
+        "label": decision.label,
+        "route": decision.route,
+        "decision": decision.kind.value,
+        "confidence": round(decision.confidence, 4),
+        "margin": round(decision.margin, 4),
+    }
+    return Event("item", round(decision.t_s, 4), body)
+
+
+def interrupted(intent: Mapping[str, Any]) -> dict[str, Any]:
+    """The `fault` about an item whose gate moved when an earlier run was cut off: nobody knows where the item is."""
+    return {
+        "reason": "interrupted",
+        "detail": "the program or the power ended while the gate moved; the item is not counted",
+        "state": State.BOOT.value,
+        "item": {"label": intent["label"], "route": intent["route"]},
+        "intent": {name: intent[name] for name in ("boot_id", "t_s", "utc")},
+    }
+
+
+def is_full(error: LedgerError) -> bool:
+    """Whether it was for want of room on the disk: nothing was written then."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", -1) & 0xFF == sqlite3.SQLITE_FULL
+    return isinstance(cause, OSError) and cause.errno in _FULL
