@@ -151,6 +151,9 @@ class Film:
             raise self._failure
         return None
 
+    def limit_rate(self, fps: float | None) -> None:
+        """It is played as it is."""
+
 
 def camera_of(frames: Sequence[Frame], failure: Exception | None = None) -> Callable[[Config], Any]:
     """A camera that opens, and plays."""
