@@ -36,17 +36,23 @@ __all__ = ["Care", "Session", "open_session"]
 LIVE = frozenset({"picamera2", "v4l2"})
 
 
+def _rest() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Care:
     """What a run has that nobody watches.
 
     Attributes:
-        boot_id: of the process, for all its sessions.
+        boot_id: names the run in the book.
         told: events to be written down after `boot`: what is not as configured.
+        beat: called between the steps of opening, each of which may take its time.
     """
 
     boot_id: str
     told: tuple[Event, ...] = ()
+    beat: Callable[[], None] = _rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,12 @@ def open_session(
         care: of a run that nobody watches; None: faults of the disk end it, and what it works with is as configured.
     Raises: any SorterError, before anything has moved.
     """
+    beat = _rest if care is None else care.beat
     with ExitStack() as stack:
         # Before the model, and before the source, bring their own libraries and buffers: the peak is lower by what was
         # read only to start.
         release_file_pages()
+        beat()
         captures = _open_captures(config, care, stack)
         room = None if care is None else _reserve(config, captures)
         ledger = _open_ledger(config, care, room)
@@ -96,12 +104,15 @@ def open_session(
         supply = None if care is None or not _is_live(config) else _open_supply(config, stack)
         if captures is not None:
             watchers = (*watchers, captures.watcher)
+        beat()
         # Soon, since a run that was killed may have left a motor on: claiming its pin takes the power off.
         hardware = stack.enter_context(open_hardware(config, file))
+        beat()
         bundle, classifier, tuning = open_tuned(config, file)
         stack.callback(classifier.close)
         bundle = bundle.without_model()
         release_file_pages()
+        beat()
         source, truth = stack.enter_context(open_source(config, pace, lambda: hardware.gate.open_to))
         parts = Parts(
             source,
@@ -128,6 +139,7 @@ def open_session(
             parts, rules, _boot_body(config, classifier), watchers, told=() if care is None else care.told
         )
         settle()
+        beat()
         # Last, when the camera's thread and the pins' are there: threads that are made on one core stay on it.
         stack.enter_context(held_on(tuning.core))
         yield Session(runtime, parts, truth, _reports(book, supply, captures))

@@ -4,7 +4,6 @@ A machine that nobody visits must outlive a disk that is full for a while, or re
 credited, and writing is tried again until it works.
 """
 
-import errno
 import logging
 import sqlite3
 from collections import Counter
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from edge.disk import FULL
 from edge.errors import LedgerError
 from edge.machine_state import State
 from edge.machine_stops import LEDGER_FAILED
@@ -23,7 +23,6 @@ __all__ = ["Book", "Room", "intent_of", "interrupted", "is_full"]
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
 REFILL_S = 60.0
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +63,7 @@ class Book:
         self._wait_s = FIRST_WAIT_S
         self._missed: Counter[str] = Counter()
         self._first_missed = ""
+        self._intended: Event | None = None
 
     @property
     def is_failing(self) -> bool:
@@ -82,7 +82,12 @@ class Book:
 
     def report(self) -> dict[str, Any]:
         """How it stands, ready for JSON: the part `ledger` of the status file."""
-        return {"is_failing": self.is_failing, "detail": self._detail, "t_s": self._since_s if self._detail else None}
+        return {
+            "is_failing": self.is_failing,
+            "detail": self._detail,
+            "t_s": self._since_s if self._detail else None,
+            "missed": dict(self._missed),
+        }
 
     def write(self, event: Event, now_s: float) -> dict[str, Any] | None:
         """Write an event down; None if it could not be made durable.
@@ -97,6 +102,8 @@ class Book:
         except LedgerError as exc:
             self._fail(exc, event.type, now_s)
             return None
+        if _settles(event):
+            self._intended = None
         return record
 
     def intend(self, event: Event, now_s: float) -> bool:
@@ -104,17 +111,25 @@ class Book:
 
         Raises: LedgerError without `heals`.
         """
+        self._intended = None
         if not self.is_failing:
             try:
                 self._with_room(lambda: self._ledger.intend(event))
+                self._intended = event
             except LedgerError as exc:
                 self._fail(exc, "", now_s)
         return not self.must_wait
 
-    def retry(self, now_s: float) -> dict[str, Any] | None:
-        """Try again if it is time to. Returns: the record of the failure, once it could be written down."""
-        if self._detail is None or now_s < self._next_try_s:
-            return None
+    def retry(self, now_s: float, *, is_last: bool = False) -> list[dict[str, Any]]:
+        """Try again if it is time to.
+
+        Args:
+            is_last: the run ends: it is tried in any case.
+        Returns: the records of what was found and of the failure itself, which stands last, once they could be written
+            down.
+        """
+        if self._detail is None or (now_s < self._next_try_s and not is_last):
+            return []
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
         self._next_try_s = now_s + self._wait_s
         with suppress(LedgerError):
@@ -124,15 +139,20 @@ class Book:
             if self._is_full:
                 self._shed()
             self._ledger.open()
-            for event in self._ledger.findings:
-                self._ledger.append(event)
-            record = self._ledger.append(Event("fault", round(now_s, 4), self._account(now_s)))
+            t_s, intent, findings = round(now_s, 4), self._ledger.open_intent, self._ledger.findings
+            owed = list(findings)
+            if intent is not None and intent["boot_id"] != self._ledger.boot_id:
+                # That of an earlier run is no matter of this failure.
+                owed.append(Event("fault", t_s, interrupted(intent)))
+                intent = None
+            owed.append(Event("fault", t_s, self._account(now_s, intent, is_replaced=bool(findings))))
+            records = [self._ledger.append(event) for event in owed]
         except LedgerError as exc:
             self._detail, self._is_full = str(exc), is_full(exc)
-            return None
-        self._detail, self._wait_s = None, FIRST_WAIT_S
+            return []
+        self._detail, self._wait_s, self._intended = None, FIRST_WAIT_S, None
         self._missed.clear()
-        return record
+        return records
 
     def maintain(self, now_s: float) -> None:
         """What the book needs from time to time; to be called while no item is in flight."""
@@ -169,18 +189,19 @@ class Book:
         if missed:
             self._missed[missed] += 1
 
-    def _account(self, now_s: float) -> Mapping[str, Any]:
+    def _account(self, now_s: float, intent: Mapping[str, Any] | None, *, is_replaced: bool) -> Mapping[str, Any]:
         body: dict[str, Any] = {
             "reason": LEDGER_FAILED,
             "detail": self._detail,
             "after_s": round(now_s - self._since_s, 3),
         }
         missed = Counter(self._missed)
-        intent = self._ledger.open_intent
         if intent is not None:
-            body["item"] = {"label": intent["label"], "route": intent["route"]}
-        elif self._first_missed == "item":
-            # Its commit failed towards the end, and is in the book after all.
+            body["item"] = _named(intent)
+        elif self._intended is not None and is_replaced:
+            body["item"] = _named(self._intended.body)
+        elif self._intended is not None and self._first_missed == "item":
+            # Something settled its intent: its commit failed towards the end, and it is in the book after all.
             missed["item"] -= 1
         return {**body, "missed": {name: count for name, count in missed.items() if count}}
 
@@ -203,9 +224,17 @@ def interrupted(intent: Mapping[str, Any]) -> dict[str, Any]:
         "reason": "interrupted",
         "detail": "the program or the power ended while the gate moved; the item is not counted",
         "state": State.BOOT.value,
-        "item": {"label": intent["label"], "route": intent["route"]},
+        "item": _named(intent),
         "intent": {name: intent[name] for name in ("boot_id", "t_s", "utc")},
     }
+
+
+def _named(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"label": item["label"], "route": item["route"]}
+
+
+def _settles(event: Event) -> bool:
+    return event.type == "item" or "item" in event.body
 
 
 def is_full(error: LedgerError) -> bool:
@@ -213,4 +242,4 @@ def is_full(error: LedgerError) -> bool:
     cause = error.__cause__
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", -1) & 0xFF == sqlite3.SQLITE_FULL
-    return isinstance(cause, OSError) and cause.errno in _FULL
+    return isinstance(cause, OSError) and cause.errno in FULL

@@ -12,7 +12,15 @@ from edge.config import Config
 from edge.errors import BundleError, ConfigError
 from edge.reading import read_whole
 
-__all__ = ["check_labels", "check_model_path", "config_file", "load_config", "parse_config", "parse_model"]
+__all__ = [
+    "check_labels",
+    "check_model_path",
+    "config_file",
+    "load_config",
+    "parse_config",
+    "parse_model",
+    "read_config",
+]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -73,13 +81,17 @@ def load_config(path: Path | None = None) -> Config:
     file = config_file(path)
     if file is None:
         return Config()
+    return parse_config(read_config(file), str(file))
+
+
+def read_config(file: Path) -> str:
+    """The text of a configuration file. Raises: ConfigError."""
     try:
-        text = read_whole(file, MAX_CONFIG_BYTES).decode("utf-8")
+        return read_whole(file, MAX_CONFIG_BYTES).decode("utf-8")
     except OSError as exc:
         raise ConfigError(f"cannot read {file} ({exc.strerror}); name a YAML file that this user may read") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{file} is no UTF-8 text; name a YAML file") from exc
-    return parse_config(text, str(file))
 
 
 def parse_config(text: str, name: str) -> Config:

@@ -11,6 +11,7 @@ from typing import Any
 from edge.machine_io import (
     ArmSensor,
     BinLevel,
+    BookLevel,
     ClassifyFrame,
     Command,
     DropSeen,
@@ -21,9 +22,11 @@ from edge.machine_io import (
     Heat,
     HomeGate,
     Input,
+    IntentRefused,
     LimitRate,
     PauseAsked,
     ResumeAsked,
+    RouteBegun,
     RouteItem,
     Seen,
     ShutdownAsked,
@@ -55,6 +58,7 @@ from edge.records import Decision, GateReport, Presence
 __all__ = [
     "ArmSensor",
     "BinLevel",
+    "BookLevel",
     "ClassifyFrame",
     "Command",
     "DropSeen",
@@ -65,10 +69,12 @@ __all__ = [
     "Heat",
     "HomeGate",
     "Input",
+    "IntentRefused",
     "LimitRate",
     "Machine",
     "PauseAsked",
     "ResumeAsked",
+    "RouteBegun",
     "RouteItem",
     "Rules",
     "Seen",
@@ -120,8 +126,14 @@ def advance(machine: Machine, event: Input, now_s: float) -> Step:
             return resume(machine, reason, now_s)
         case BinLevel(name, is_full):
             return bin_level(machine, name, is_full, now_s)
+        case RouteBegun():
+            return (enter(machine, State.ROUTING, now_s) if machine.state is State.ROUTING else machine), ()
+        case IntentRefused():
+            return _intent_refused(machine, now_s), ()
         case SupplyLevel(is_low):
             return _supply(machine, is_low, now_s)
+        case BookLevel(is_failing):
+            return _book(machine, is_failing, now_s), ()
         case Heat(is_hot):
             return machine, (LimitRate(is_hot),)
 
@@ -185,12 +197,11 @@ def _settle(machine: Machine, presence: Presence, now_s: float) -> Machine:
     is_only_wobbling = now_s - stirred_s >= settle.max_s
     if not presence.is_lit or not (is_quiet or is_only_wobbling):
         return machine
-    if machine.is_supply_low and presence.is_occupied:
-        # Nothing could move it: it lies there until the supply is good again.
+    if machine.is_withheld and presence.is_occupied:
         return machine
     if not presence.is_occupied:
         return enter(machine._replace(first_motion_s=None), State.READY, now_s)
-    rest_s = max(machine.moved_s, machine.supply_s) if is_quiet else now_s
+    rest_s = max(machine.moved_s, machine.freed_s) if is_quiet else now_s
     return enter(machine._replace(rest_s=max(rest_s, first(machine.first_motion_s, rest_s))), State.VOTING, now_s)
 
 
@@ -246,13 +257,32 @@ def _supply(machine: Machine, is_low: bool, now_s: float) -> Step:
     """No motion begins while the supply is low: it would take the processor down with it. One under way goes on."""
     if is_low == machine.is_supply_low:
         return machine, ()
-    machine = machine._replace(is_supply_low=is_low, supply_s=now_s)
-    if is_low and machine.state is State.VOTING:
-        return enter(machine._replace(votes=()), State.SETTLING, now_s), ()
+    machine = _wait_settled(machine._replace(is_supply_low=is_low, freed_s=now_s), now_s)
     if is_low or not machine.is_motion_due:
         return machine, ()
     machine = machine._replace(is_motion_due=False)
     return _returned(machine, now_s) if machine.state is State.RETURNING else go_home(machine, now_s)
+
+
+def _book(machine: Machine, is_failing: bool, now_s: float) -> Machine:
+    if is_failing == machine.is_book_failing:
+        return machine
+    return _wait_settled(machine._replace(is_book_failing=is_failing, freed_s=now_s), now_s)
+
+
+def _wait_settled(machine: Machine, now_s: float) -> Machine:
+    """Votes of an item that has to wait are thrown away: a hand may come to it meanwhile."""
+    if machine.is_withheld and machine.state is State.VOTING:
+        return enter(machine._replace(votes=()), State.SETTLING, now_s)
+    return machine
+
+
+def _intent_refused(machine: Machine, now_s: float) -> Machine:
+    """The item lies there as before its decision, since nothing has moved."""
+    if machine.state is not State.ROUTING:
+        return machine
+    machine = machine._replace(decision=None, votes=(), is_rearmed=True, is_book_failing=True)
+    return enter(machine, State.SETTLING, now_s)
 
 
 def _is_blocked(machine: Machine, now_s: float) -> bool:

@@ -9,6 +9,7 @@ from edge.records import GateReport, Prediction, Presence
 __all__ = [
     "ArmSensor",
     "BinLevel",
+    "BookLevel",
     "ClassifyFrame",
     "Command",
     "DropSeen",
@@ -19,9 +20,11 @@ __all__ = [
     "Heat",
     "HomeGate",
     "Input",
+    "IntentRefused",
     "LimitRate",
     "PauseAsked",
     "ResumeAsked",
+    "RouteBegun",
     "RouteItem",
     "Seen",
     "ShutdownAsked",
@@ -113,6 +116,23 @@ class SupplyLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class BookLevel:
+    """Nothing can be written down any more, or again."""
+
+    is_failing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRefused:
+    """What was to be done with the item could not be written down: the gate has not moved for it, and may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBegun:
+    """The item is written down, and the gate is about to move for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heat:
     """The processor has become too hot to work at the full rate, or is cool again."""
 
@@ -139,6 +159,9 @@ Input = (
     | ResumeAsked
     | BinLevel
     | SupplyLevel
+    | BookLevel
+    | IntentRefused
+    | RouteBegun
     | Heat
     | ShutdownAsked
 )

@@ -66,8 +66,9 @@ class Machine(NamedTuple):
         way_open_s: when the way to the item's bin was open for the first time.
         recoveries: faults in a row without an item sorted between them.
         holds: why it is paused, each with its time; empty unless in state PAUSED.
-        is_supply_low, supply_s: whether the supply's voltage is too low to begin a motion, and since when it is, or is
-            not.
+        is_supply_low: the supply's voltage is too low to begin a motion.
+        is_book_failing: nothing can be written down, and so no item may be decided.
+        freed_s: when the last of the two ended.
         is_motion_due: a motion waits for the supply: the way home in state HOMING, another try in state RETURNING.
         full_bins: names of full bins, and since when.
     """
@@ -97,9 +98,15 @@ class Machine(NamedTuple):
     recoveries: int = 0
     holds: tuple[tuple[str, float], ...] = ()
     is_supply_low: bool = False
-    supply_s: float = 0.0
+    is_book_failing: bool = False
+    freed_s: float = 0.0
     is_motion_due: bool = False
     full_bins: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def is_withheld(self) -> bool:
+        """An item that lies there has to wait: it could not be moved, or not be written down."""
+        return self.is_supply_low or self.is_book_failing
 
     @property
     def may_learn(self) -> bool:

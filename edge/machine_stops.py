@@ -167,7 +167,7 @@ def item_in_flight(machine: Machine) -> dict[str, Any]:
 
 def shut_down(machine: Machine, reason: str, now_s: float) -> Step:
     """An item whose way is not open for good is named; the gate goes home, unless somebody wants it to stand still."""
-    if machine.state is State.PAUSED and set(dict(machine.holds)) <= {BUTTON, BIN_FULL, LEDGER_FAILED}:
+    if machine.state is State.PAUSED and set(dict(machine.holds)) <= {BUTTON, BIN_FULL}:
         if machine.is_supply_low:
             return machine, ()
         return enter(start_over(machine._replace(holds=())), State.RETURNING, now_s), (HomeGate(),)
@@ -178,4 +178,4 @@ def shut_down(machine: Machine, reason: str, now_s: float) -> Step:
     item = {"label": machine.decision.label, "route": machine.decision.route}
     body = {"reason": reason, "state": machine.state.value, "item": item}
     machine = machine._replace(decision=None, is_retrying=False, is_motion_due=False)
-    return enter(machine, State.RETURNING, now_s), (Emit("pause", now_s, body), HomeGate())
+    return enter(machine, State.RETURNING, now_s), (StopGate(), Emit("pause", now_s, body), HomeGate())

@@ -11,7 +11,7 @@ from edge.config import BinsConfig, PanelConfig
 from edge.latch import StopLatch
 from edge.machine_io import BinLevel, Input, PauseAsked, ResumeAsked
 from edge.machine_state import Machine, State
-from edge.machine_stops import BIN_FULL, BUTTON, LEDGER_FAILED, OPERATOR
+from edge.machine_stops import BIN_FULL, BUTTON, OPERATOR
 from edge.ports import FillSensor, Indicator, Switch
 from edge.records import Status
 
@@ -37,7 +37,7 @@ def status_of(machine: Machine) -> Status:
     holds = dict(machine.holds)
     if E_STOP in holds:
         return Status.STOPPED
-    if LEDGER_FAILED in holds:
+    if machine.is_book_failing:
         return Status.FAULT
     status = _STATUS.get(machine.state, Status.BUSY)
     is_waiting = status is Status.READY or list(holds) == [BIN_FULL]

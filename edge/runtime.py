@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edge.book import Book, intent_of, interrupted
+from edge.book import Book
 from edge.clock import TICK_S, Clock
 from edge.errors import ActuatorError, JamError, LedgerError, SorterError, SourceError
 from edge.failures import GaveUpError, reason_of, stop_quietly
 from edge.homing import bring_home
 from edge.machine import (
     ArmSensor,
+    BookLevel,
     ClassifyFrame,
     Command,
     DropSeen,
@@ -19,10 +20,10 @@ from edge.machine import (
     Halt,
     HomeGate,
     Input,
+    IntentRefused,
     LimitRate,
     Machine,
-    PauseAsked,
-    ResumeAsked,
+    RouteBegun,
     RouteItem,
     Rules,
     Seen,
@@ -35,11 +36,12 @@ from edge.machine import (
     WayOpened,
     advance,
 )
-from edge.machine_stops import LEDGER_FAILED, item_in_flight
+from edge.machine_stops import item_in_flight
 from edge.memory import collector_at_rest
 from edge.panel import status_of
 from edge.parts import Parts, Watcher
 from edge.records import Event, Frame, Status
+from edge.scribe import Scribe
 
 __all__ = ["Parts", "Runtime", "Watcher"]
 
@@ -74,8 +76,8 @@ class Runtime:
         self._machine = Machine(rules)
         self._boot = boot
         self._told = tuple(told)
-        self._book = parts.book or Book(parts.ledger)
         self._watchers = tuple(watchers)
+        self._scribe = Scribe(parts.book or Book(parts.ledger), parts.ledger, self._watchers)
         self._frame: Frame | None = None
         self._is_ending = False
         self._next_tick_s = 0.0
@@ -86,6 +88,11 @@ class Runtime:
     @property
     def machine(self) -> Machine:
         return self._machine
+
+    @property
+    def is_book_failing(self) -> bool:
+        """Nothing can be written down at the moment."""
+        return self._scribe.is_failing
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Home the gate, sort, and leave the gate parked and unpowered, whatever happens.
@@ -104,13 +111,16 @@ class Runtime:
                     if self._machine.may_pause:
                         now_s = self._clock.now_s()
                         collect(now_s)
-                        self._book.maintain(now_s)
+                        self._scribe.maintain(now_s)
             self._end()
             self._step(ShutdownAsked("stopped"), self._clock.now_s())
             self._drain()
+            self._settle_account()
         except BaseException as exc:
-            self._end()
-            self._park(exc)
+            try:
+                self._end()
+            finally:
+                self._park(exc)
             raise
 
     def _end(self) -> None:
@@ -122,11 +132,7 @@ class Runtime:
     def begin(self) -> None:
         """Write the start down, and let the gate go home. `run` does this; a benchmark does it by hand."""
         now_s = self._clock.now_s()
-        self._emit("boot", now_s, self._boot)
-        for event in (*self._parts.ledger.findings, *self._told):
-            self._emit(event.type, now_s, event.body)
-        if (intent := self._parts.ledger.open_intent) is not None:
-            self._emit("fault", now_s, interrupted(intent))
+        self._scribe.begin(Event("boot", now_s, self._boot), self._told, now_s)
         self._attend(now_s)
         # A supply that is low is known before the gate moves for the first time.
         self._look_after(now_s)
@@ -176,7 +182,8 @@ class Runtime:
                     self._emit(found.type, found.t_s, found.body)
                 else:
                     self._step(found, now_s)
-        if self._book.is_failing and not is_busy:
+        # An item that waits for the book may wait a little longer; where it is sorted on, no item is held up.
+        if self._scribe.is_failing and (not is_busy if self._scribe.must_wait else self._machine.may_pause):
             self._mend_book(now_s)
 
     def _show(self, status: Status, now_s: float) -> None:
@@ -194,16 +201,14 @@ class Runtime:
             self._tick_gate(now_s)
         self._step(_TICK, now_s)
         self._look_after(now_s)
-        self._show(Status.FAULT if self._book.is_failing else status_of(self._machine), now_s)
+        self._show(Status.FAULT if self._scribe.is_failing else status_of(self._machine), now_s)
 
     def _mend_book(self, now_s: float) -> None:
-        """Stand still until the book can be written, unless it is to be sorted meanwhile; try it from time to time."""
-        if self._book.must_wait:
-            self._step(PauseAsked(LEDGER_FAILED), now_s)
-        record = self._book.retry(now_s)
-        if record is not None:
-            self._tell(record)
-            self._step(ResumeAsked(LEDGER_FAILED), now_s)
+        """Decide nothing until the book can be written, unless it is to be sorted meanwhile; try it now and then."""
+        if self._scribe.must_wait:
+            self._step(BookLevel(is_failing=True), now_s)
+        if self._scribe.mend(now_s):
+            self._step(BookLevel(is_failing=False), now_s)
 
     def _tick_gate(self, now_s: float) -> None:
         try:
@@ -240,7 +245,13 @@ class Runtime:
                 self._start_ticking(now_s)
             case RouteItem(route):
                 if not self._may_move(now_s):
-                    self._step(PauseAsked(LEDGER_FAILED), now_s)
+                    self._step(IntentRefused(), now_s)
+                    return
+                # To write it down took its time: a stop of meanwhile comes first, and the motion begins now.
+                now_s = self._clock.now_s()
+                self._attend(now_s)
+                self._step(RouteBegun(), now_s)
+                if self._machine.state is not State.ROUTING:
                     return
                 if self._parts.sensor is not None:
                     self._parts.sensor.arm()
@@ -266,7 +277,7 @@ class Runtime:
         decision = self._machine.decision
         if decision is None or self._machine.retries > 0:
             return True
-        return self._book.intend(intent_of(decision), now_s)
+        return self._scribe.intend(decision, now_s)
 
     def _start_ticking(self, now_s: float) -> None:
         """The first command goes to the pins at once, not a tick later."""
@@ -283,13 +294,7 @@ class Runtime:
         self._step(Voted(prediction), self._clock.now_s())
 
     def _emit(self, type_: str, t_s: float, body: Mapping[str, Any]) -> None:
-        record = self._book.write(Event(type_, round(t_s, 4), body), self._clock.now_s())
-        if record is not None:
-            self._tell(record)
-
-    def _tell(self, record: Mapping[str, Any]) -> None:
-        for watcher in self._watchers:
-            watcher.on_event(record)
+        self._scribe.write(Event(type_, t_s, body), self._clock.now_s())
 
     def _drain(self) -> None:
         """Let the gate finish, without looking at further frames."""
@@ -314,6 +319,8 @@ class Runtime:
                 # The gate still works: an item whose gate was open is finished and counted, any other is named.
                 self._step(ShutdownAsked(reason_of(cause)), self._clock.now_s())
                 self._drain()
+            elif self._machine.is_supply_low and not gate.is_moving:
+                gate.stop()
             else:
                 self._home_alone()
         except Exception as exc:  # the first error is the one to report
@@ -321,6 +328,7 @@ class Runtime:
             stop_quietly(gate, cause)
         if not isinstance(cause, Exception):
             return
+        self._settle_account()
         item = item_in_flight(self._machine)
         body = {"reason": reason_of(cause), "detail": str(cause), "state": state.value, **item}
         try:
@@ -328,6 +336,11 @@ class Runtime:
         except SorterError as exc:
             if not isinstance(cause, LedgerError):
                 cause.add_note(f"and the fault could not be written down: {exc}")
+
+    def _settle_account(self) -> None:
+        """A last try of a book that failed: what it lacks is known to nobody once this run has ended."""
+        if self._scribe.is_failing:
+            self._scribe.mend(self._clock.now_s(), is_last=True)
 
     def _home_alone(self) -> None:
         def attend(now_s: float) -> bool:

@@ -43,9 +43,14 @@ def stand_by(
             if not look(end_s - now_s):
                 return False
             if panel is not None:
-                asked = panel.poll(now_s)
-                panel.remember()
-                panel.show(Status.FAULT, now_s)
+                try:
+                    asked = panel.poll(now_s)
+                    panel.remember()
+                    panel.show(Status.FAULT, now_s)
+                except SorterError as exc:
+                    _log.error("the panel does not answer while waiting, and is left alone (%s)", exc)
+                    panel = None
+                    continue
                 if ResumeAsked(OPERATOR) in asked:
                     return True
             clock.wait_until(min(now_s + LOOK_S, end_s))
@@ -77,9 +82,9 @@ def _claim(config: Config, stack: ExitStack) -> Panel | None:
     return panel
 
 
-def note(config: Config, boot_id: str, event: Event) -> bool:
+def note(config: Config, event: Event) -> bool:
     """Write one event down while no session has the book open. False if that cannot be."""
-    ledger = SqliteLedger(ledger_path(config), boot_id=boot_id)
+    ledger = SqliteLedger(ledger_path(config))
     try:
         ledger.open()
         try:

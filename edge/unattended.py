@@ -4,26 +4,24 @@ The camera, the model and the pins are healed by a new process (docs/decisions/0
 before it sorts, and what it does beside it.
 """
 
-import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from edge.app import Care, Session, open_session
+from edge.choices import Choice, Wishes, choices, configured, refused
 from edge.classifier import check_bundle
 from edge.clock import Clock, utc_now
-from edge.config import Config
-from edge.configfile import load_config
-from edge.errors import BundleError, ConfigError, SafeModeError, SorterError
+from edge.errors import ActuatorError, BundleError, ConfigError, SafeModeError, SorterError, SourceError
 from edge.health.heart import Heart
 from edge.health.lastgood import LastGood, Used, is_kept, used_now
 from edge.health.starts import Plan, Starts
 from edge.health.status import StatusFile
-from edge.machine import State
+from edge.machine import Machine, State
 from edge.parts import Watcher
 from edge.paths import model_path
 from edge.records import Event, Status
@@ -32,10 +30,14 @@ from edge.standby import note, stand_by
 
 __all__ = ["Caretaker", "Signals"]
 
-RELOADABLE = frozenset({State.READY, State.WAIT_EMPTY, State.FAULT})
-"""Nothing is in flight, and nobody asked the machine to stand still, which a reload would forget."""
+RELOADABLE = frozenset({State.READY, State.WAIT_EMPTY})
+"""Nothing is in flight, and nothing is waited for that a reload would forget: a stop, a pause, a hand at a jammed gate.
+"""
 DOUBT_FROM = 4
 """From this start in a row on, a camera or a pin that is missing is taken for a mistake of the configuration, too."""
+_UNFIT: tuple[type[SorterError], ...] = (ConfigError, BundleError)
+_MISSING: tuple[type[SorterError], ...] = (*_UNFIT, SourceError, ActuatorError)
+_STANDING = frozenset({State.BOOT, State.HOMING, State.FAULT})
 _log = logging.getLogger(__name__)
 
 
@@ -52,18 +54,6 @@ class Signals:
     take_reload: Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """A configuration to run with, and what is to be written down about it."""
-
-    config: Config
-    file: Path | None
-    told: tuple[Event, ...] = ()
-    is_last_good: bool = False
-    is_for_bundle: bool = False
-    """Differs from the one before by its model only."""
-
-
 class Caretaker:
     """Runs sessions one after the other until a stop is asked for. At most one is open.
 
@@ -76,12 +66,13 @@ class Caretaker:
         heart, status: tell the service manager and whoever reads the status file.
         starts, last_good: what is remembered from one process to the next.
         clock: of the machine, not of a replay.
+        owed: events that the last process could not write down.
     """
 
     def __init__(
         self,
         file: Path | None,
-        wishes: Callable[[Config], Config],
+        wishes: Wishes,
         pace: Pace | None,
         watchers: Sequence[Watcher],
         signals: Signals,
@@ -90,6 +81,7 @@ class Caretaker:
         starts: Starts,
         last_good: LastGood,
         clock: Clock,
+        owed: Sequence[Event] = (),
     ) -> None:
         self._file = file
         self._wishes = wishes
@@ -101,10 +93,10 @@ class Caretaker:
         self._starts = starts
         self._last_good = last_good
         self._clock = clock
-        self._boot_id = secrets.token_hex(6)
-        self._is_stable = False
+        self._owed = tuple(owed)
+        self._is_sound = False
         self._is_reload_asked = False
-        self._next: _Choice | None = None
+        self._next: Choice | None = None
         self._reloads = 0
 
     def run(self) -> None:
@@ -117,60 +109,38 @@ class Caretaker:
         try:
             self._status.tell(starts={"count": plan.count, "reasons": list(plan.reasons)})
             self._status.refresh()
-            choices = list(self._choices())
-            if plan.wait_s > 0 and not self._wait(choices[0], plan):
-                self._starts.withdraw()
-                if plan.is_safe_mode:
-                    raise SafeModeError(_storm(plan))
-                return
-            self._sort(choices, is_any_failure=plan.count >= DOUBT_FROM)
+            found = self._choices()
+            if plan.wait_s > 0:
+                if not self._wait(found[0], plan):
+                    self._starts.withdraw()
+                    if plan.is_safe_mode:
+                        raise SafeModeError(_storm(plan))
+                    return
+                # Whoever mended the file meanwhile wants it to be taken.
+                found = self._choices()
+            self._sort(found, _MISSING if plan.count >= DOUBT_FROM else _UNFIT)
         except SafeModeError:
             raise
         except Exception as exc:
             self._starts.failed(str(exc))
             raise
-        self._starts.stable()
-
-    def _choices(self) -> Iterator[_Choice]:
-        """What to run with, best first: as configured, with the last good model, with the last good configuration.
-
-        Raises: ConfigError if the file is refused and no last good one is kept.
-        """
-        kept, kept_bundle = self._kept(), self._last_good.bundle()
-        told: tuple[Event, ...] = ()
-        try:
-            chosen = _Choice(self._wishes(load_config(self._file)), self._file)
-        except ConfigError as exc:
-            if kept is None:
-                raise
-            _log.error("%s", exc)
-            told = (_refused("config_refused", exc),)
+        if self._signals.stop() is None or self._is_sound:
+            self._starts.stable()
         else:
-            yield chosen
-            if kept_bundle is not None:
-                config = _with_model(chosen.config, kept_bundle)
-                yield replace(chosen, config=config, is_last_good=True, is_for_bundle=True)
-        if kept is not None:
-            config = kept.config if kept_bundle is None else _with_model(kept.config, kept_bundle)
-            yield replace(kept, config=config, told=told)
+            # Ended by somebody before it could prove anything.
+            self._starts.withdraw()
 
-    def _kept(self) -> _Choice | None:
-        """The last good configuration; None without one that this version still takes."""
-        file = self._last_good.config()
-        try:
-            return None if file is None else _Choice(self._wishes(load_config(file)), file, is_last_good=True)
-        except ConfigError as exc:
-            _log.warning("the last good configuration is of no use: %s", exc)
-            return None
+    def _choices(self) -> Sequence[Choice]:
+        return list(choices(self._file, self._wishes, self._last_good))
 
-    def _wait(self, choice: _Choice, plan: Plan) -> bool:
+    def _wait(self, choice: Choice, plan: Plan) -> bool:
         """Stand by as long as the plan says. Returns: whether to go on."""
         last = plan.reasons[-1] if plan.reasons else "unknown"
         why = _storm(plan) if plan.is_safe_mode else f"waits before another start, since the last one failed: {last}"
         if plan.is_safe_mode:
             _log.error("%s", why)
             body = {"reason": "restart_storm", "detail": why, "state": State.BOOT.value, "starts": plan.count}
-            note(choice.config, self._boot_id, Event("fault", 0.0, body))
+            note(choice.config, Event("fault", 0.0, body))
 
         def look(left_s: float) -> bool:
             if plan.is_safe_mode:
@@ -179,58 +149,65 @@ class Caretaker:
                 self._heart.beat()
             self._status.tell(safe_mode={"detail": why, "is_on": plan.is_safe_mode, "left_s": round(left_s)})
             self._status.show("stand_by", Status.FAULT)
-            self._status.refresh()
-            return self._signals.stop() is None
+            self._is_reload_asked |= self._signals.take_reload()
+            return self._signals.stop() is None and not self._is_reload_asked
 
         goes_on = stand_by(choice.config, self._clock, plan.wait_s, look)
         self._status.tell(safe_mode=None)
-        return goes_on
+        return goes_on or (self._signals.stop() is None and self._is_reload_asked)
 
-    def _sort(self, choices: Sequence[_Choice], *, is_any_failure: bool) -> None:
+    def _sort(self, found: Sequence[Choice], speaking_against: tuple[type[SorterError], ...]) -> None:
         while True:
             with ExitStack() as stack:
-                choice, session = self._open(choices, stack, is_any_failure=is_any_failure)
+                choice, session = self._open(found, speaking_against, stack)
+                if self._is_reload_asked:
+                    self._tell_reload(found[0], choice)
                 self._show(choice, session)
-                sound = _Sound(self._clock.now_s() + choice.config.health.stable_s, _used(choice, session))
-                session.runtime.run(partial(self._must_stop, session, sound))
+                trial = _Trial(choice.config.health.stable_s, _used(choice, session))
+                session.runtime.run(partial(self._must_stop, session, trial))
             if self._next is None or self._signals.stop() is not None:
                 return
             # What was at work until now is taken again if the new one cannot be opened after all.
-            choices, self._next, is_any_failure = (self._next, replace(choice, told=())), None, True
+            found, self._next, speaking_against = (self._next, replace(choice, told=())), None, (SorterError,)
 
-    def _open(self, choices: Sequence[_Choice], stack: ExitStack, *, is_any_failure: bool) -> tuple[_Choice, Session]:
+    def _open(
+        self, found: Sequence[Choice], speaking_against: tuple[type[SorterError], ...], stack: ExitStack
+    ) -> tuple[Choice, Session]:
         """Open the first of the choices that holds.
 
         Args:
-            is_any_failure: a camera or a pin that is missing speaks against a choice as well, which may name the wrong.
+            speaking_against: errors that speak against a choice, and not only against this moment.
         Raises: SorterError, of the first one if none does.
         """
         told: list[Event] = []
         first: SorterError | None = None
-        for choice in choices:
-            # The manager's patience begins anew: a camera's library takes seconds to load.
-            self._heart.beat()
-            if choice.is_for_bundle and not isinstance(first, BundleError):
+        failed = []
+        for choice in found:
+            if choice.config in failed or (choice.is_for_bundle and not isinstance(first, BundleError)):
                 continue
-            care = Care(self._boot_id, (*choice.told, *told))
+            # Each has a name of its own in the book: it may be another book.
+            care = Care(secrets.token_hex(6), (*self._owed, *choice.told, *told), self._heart.opening)
             try:
-                return choice, stack.enter_context(
+                session = stack.enter_context(
                     open_session(choice.config, self._pace, self._watchers, choice.file, care)
                 )
+                self._owed = ()
+                return choice, session
             except SorterError as exc:
                 first = first or exc
-                if not is_any_failure and not isinstance(exc, ConfigError | BundleError):
+                failed.append(choice.config)
+                if not isinstance(exc, speaking_against):
                     break
                 _log.error("%s", exc)
-                told.append(_refused("model_refused" if isinstance(exc, BundleError) else "config_refused", exc))
+                told.append(refused(exc))
         raise first or ConfigError("nothing to run with")
 
-    def _show(self, choice: _Choice, session: Session) -> None:
+    def _show(self, choice: Choice, session: Session) -> None:
         file = choice.file
         self._status.tell(
             config={
                 "path": None if file is None else str(file),
-                "sha256": None if file is None else _digest(file),
+                "sha256": choice.sha256,
                 "is_last_good": choice.is_last_good and file is not None and is_kept(file.parent),
             },
             model={"is_last_good": choice.is_last_good and is_kept(model_path(choice.config))},
@@ -238,40 +215,43 @@ class Caretaker:
         for name, read in session.reports.items():
             self._status.follow(name, read)
 
-    def _must_stop(self, session: Session, sound: "_Sound") -> bool:
+    def _must_stop(self, session: Session, trial: "_Trial") -> bool:
         if self._signals.stop() is not None:
             return True
         self._is_reload_asked |= self._signals.take_reload()
         machine = session.runtime.machine
-        if self._is_reload_asked and machine.state in RELOADABLE:
-            self._is_reload_asked = False
+        if self._is_reload_asked and machine.state in RELOADABLE and not session.runtime.is_book_failing:
             self._reload(session)
             return self._next is not None
-        if not self._is_stable and self._clock.now_s() >= sound.at_s and machine.may_pause:
-            self._is_stable = True
+        if not self._is_sound and trial.is_passed(machine, self._clock.now_s()):
+            self._is_sound = True
             self._starts.stable()
             self._status.tell(starts=None)
-            if sound.used is not None:
-                self._last_good.keep_aside(sound.used)
+        if trial.used is not None and self._is_sound and machine.state in RELOADABLE:
+            self._last_good.keep_aside(trial.used)
+            trial.used = None
         return False
 
     def _reload(self, session: Session) -> None:
         """Read the configuration anew, and check all of it; what is refused changes nothing."""
         self._heart.reloading()
         try:
-            config = self._wishes(load_config(self._file))
-            check_bundle(config, self._file)
-        except (ConfigError, BundleError) as exc:
+            choice = configured(self._file, self._wishes)
+            check_bundle(choice.config, self._file)
+        except _UNFIT as exc:
             _log.error("the new configuration is refused, the old one stays at work: %s", exc)
-            session.runtime.tell(_refused("config_refused", exc))
-            self._tell_reload(str(exc))
+            session.runtime.tell(refused(exc))
+            self._answer_reload(str(exc))
             self._heart.reload_refused()
             return
-        self._tell_reload(None)
-        self._is_stable = False
-        self._next = _Choice(config, self._file)
+        self._is_sound = False
+        self._next = choice
 
-    def _tell_reload(self, refusal: str | None) -> None:
+    def _tell_reload(self, wanted: Choice, taken: Choice) -> None:
+        self._answer_reload(None if taken is wanted else "it could not be opened; the fault in the event book says why")
+
+    def _answer_reload(self, refusal: str | None) -> None:
+        self._is_reload_asked = False
         self._reloads += 1
         self._status.tell(
             reload={"number": self._reloads, "is_ok": refusal is None, "detail": refusal or "", "utc": utc_now()}
@@ -279,39 +259,38 @@ class Caretaker:
         self._status.refresh()
 
 
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    """From when on a run counts as sound, and what is kept of it then."""
+@dataclass(slots=True)
+class _Trial:
+    """A run that has to last before anything is believed of it.
 
-    at_s: float
+    Attributes:
+        stable_s: so long without a fault.
+        used: what is kept of it then; None once it is, or if it is kept already.
+        since_s: since when it stands in none; None while it does.
+    """
+
+    stable_s: float
     used: Used | None
+    since_s: float | None = None
+
+    def is_passed(self, machine: Machine, now_s: float) -> bool:
+        if machine.state in _STANDING:
+            self.since_s = None
+        elif self.since_s is None:
+            self.since_s = now_s
+        return self.since_s is not None and now_s - self.since_s >= self.stable_s
 
 
-def _used(choice: _Choice, session: Session) -> Used | None:
+def _used(choice: Choice, session: Session) -> Used | None:
     """What the run works with; None for what is kept already, or cannot be read any more."""
     if choice.is_last_good:
         return None
+    model = session.parts.classifier.model
     try:
-        return used_now(choice.file, choice.config, model_path(choice.config), session.parts.classifier.model)
+        return used_now(choice.file, choice.config, model_path(choice.config), model, choice.text)
     except OSError as exc:
-        _log.warning("cannot read %s again to keep it (%s)", choice.file, exc)
+        _log.warning("cannot read what belongs to %s, to keep it (%s)", choice.file, exc)
         return None
-
-
-def _digest(file: Path) -> str | None:
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
-        return None
-
-
-def _with_model(config: Config, folder: Path) -> Config:
-    return config.model_copy(update={"model": config.model.model_copy(update={"path": str(folder)})})
-
-
-def _refused(reason: str, error: SorterError) -> Event:
-    body = {"reason": reason, "detail": str(error), "state": State.BOOT.value}
-    return Event("fault", 0.0, body)
 
 
 def _storm(plan: Plan) -> str:

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from edge.clock import MonotonicClock
 from edge.commands.common import log_to_stderr, wish
@@ -13,13 +14,25 @@ from edge.errors import ConfigError, SorterError
 from edge.health.heart import Heart
 from edge.health.lastgood import LastGood
 from edge.health.notify import Notifier
-from edge.health.place import runtime_dir
+from edge.health.place import read_status, runtime_dir
 from edge.health.starts import Starts
 from edge.health.status import StatusFile
+from edge.machine_stops import LEDGER_FAILED
 from edge.paths import state_dir
+from edge.records import Event
 from edge.unattended import Caretaker, Signals
 
 __all__ = ["run_unattended"]
+
+
+def missed_before(folder: Path) -> tuple[Event, ...]:
+    """What the last process had not written down when it ended, as its status file says; nobody else knows of it."""
+    found = read_status((folder,))
+    ledger = {} if found is None else found[1].get("ledger")
+    if not isinstance(ledger, dict) or not isinstance(missed := ledger.get("missed"), dict) or not missed:
+        return ()
+    body = {"reason": LEDGER_FAILED, "detail": f"in the run before: {ledger.get('detail')}", "missed": missed}
+    return (Event("fault", 0.0, body),)
 
 
 def run_unattended(options: RunOptions) -> None:
@@ -36,6 +49,7 @@ def run_unattended(options: RunOptions) -> None:
     spare = None if folder is None else folder / "starts.json"
     starts, last_good = Starts(state_dir() / "starts.json", spare), LastGood(state_dir() / "last-good")
     wishes = partial(wish, source=options.source, ledger=options.ledger, model=options.model, sim_items=options.items)
+    owed = () if folder is None else missed_before(folder)
     exit_code, detail = 1, "internal error"
     with ExitStack() as stack:
         watchers: list[Silent] = [LinePrinter(as_json=options.as_json)]
@@ -45,7 +59,9 @@ def run_unattended(options: RunOptions) -> None:
             watchers.append(events)
         signals = Signals(stack.enter_context(stop_signals()), stack.enter_context(reload_signals()))
         file = config_file(options.config)
-        caretaker = Caretaker(file, wishes, options.pace, watchers, signals, heart, status, starts, last_good, clock)
+        caretaker = Caretaker(
+            file, wishes, options.pace, watchers, signals, heart, status, starts, last_good, clock, owed
+        )
         try:
             caretaker.run()
             exit_code, detail = 0, ""

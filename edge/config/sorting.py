@@ -137,7 +137,9 @@ class VoteConfig(Section):
         description="frames that must agree on the route; at least three for a bundle that knows no noise of frames",
     )
     agreement: float = Field(0.6, gt=0.5, le=1, description="share of the votes that must agree on the route")
-    deadline_s: float = Field(1.5, gt=0, le=30, description="longest time from rest to decision")
+    deadline_s: float = Field(
+        1.5, gt=0, le=8, description="longest time from rest to decision; the service's watchdog waits 10 s"
+    )
     min_confidence: float | None = Field(
         None,
         ge=0,

@@ -21,6 +21,10 @@ def describe_machine(machine: Machine) -> str:
     status = status_of(machine)
     if machine.state is State.FAULT:
         return f"fault: {machine.fault}"
+    if machine.is_book_failing:
+        return "fault: nothing can be written down"
+    if machine.is_motion_due:
+        return "waits for the supply, whose voltage is too low to move the gate"
     if machine.holds:
         return f"{status.value.replace('_', ' ')}: {', '.join(reason for reason, _ in machine.holds)}"
     if status is Status.STARTING:
@@ -48,7 +52,7 @@ class Heart:
         limit_s = notifier.watchdog_s
         self._period_s = None if limit_s is None else limit_s / _BEATS_A_LIMIT
         self._next_s = 0.0
-        self._is_ready = False
+        self._is_ready = self._was_ready = False
         self._is_reloading = False
         self._told: tuple[object, ...] | None = None
         self._text = ""
@@ -98,6 +102,11 @@ class Heart:
         if is_heard:
             self._next_s = now_s + self._period_s
 
+    def opening(self) -> None:
+        """A step of opening begins, which may take its time: the manager's patience begins anew."""
+        self._next_s = 0.0
+        self.beat()
+
     def stand_by(self, why: str) -> None:
         """READY=1 for a process that waits on purpose, the power off every motor: it is up, and says why it waits."""
         if not self._is_ready:
@@ -108,12 +117,14 @@ class Heart:
 
     def reloading(self) -> None:
         """A reload begins; READY=1 is said again when the machine runs, or by `reload_refused`."""
+        self._was_ready = self._is_ready
         self._notifier.reloading()
         self._is_ready, self._told, self._is_reloading = False, None, True
+        self.opening()
 
     def reload_refused(self) -> None:
         """The old configuration stays at work."""
-        self._is_ready, self._is_reloading = self._say_ready(self._text), False
+        self._is_ready, self._is_reloading = self._was_ready and self._say_ready(self._text), False
 
     def _say_ready(self, text: str) -> bool:
         is_heard = self._notifier.ready(text)
@@ -122,7 +133,8 @@ class Heart:
         return is_heard
 
     def _tell(self, machine: Machine) -> None:
-        now = (machine.state in _UNREADY, machine.fault, machine.holds, machine.full_bins)
+        news = (machine.fault, machine.holds, machine.full_bins, machine.is_book_failing, machine.is_motion_due)
+        now = (machine.state in _UNREADY, *news)
         if now == self._told:
             return
         text = describe_machine(machine)

@@ -17,6 +17,7 @@ class Disk:
     """A ledger in memory on a disk that fails when told to; and the room that is kept on it."""
 
     findings: tuple[Event, ...] = ()
+    boot_id = "b"
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -111,12 +112,12 @@ def test_it_is_tried_again_ever_more_rarely_and_the_account_says_what_was_missed
     tried_s = []
     for tick in range(2000):
         before = disk.calls.count("open")
-        assert book.retry(tick / 10) is None
+        assert book.retry(tick / 10) == []
         if disk.calls.count("open") > before:
             tried_s.append(tick / 10)
     assert tried_s == [1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0, 121.0, 151.0, 181.0]
     disk.failure = None
-    record = book.retry(300.0)
+    (record,) = book.retry(300.0)
     assert (record["type"], record["reason"], record["after_s"]) == ("fault", "ledger_failed", 300.0)
     assert record["missed"] == {"item": 3, "pause": 1}
     assert "item" not in record
@@ -131,7 +132,7 @@ def test_an_item_whose_outcome_failed_is_named_and_never_credited_afterwards(dis
     disk.failure = errno.EIO
     assert book.write(ITEM, 1.0) is None
     disk.failure = None
-    record = book.retry(2.0)
+    (record,) = book.retry(2.0)
     assert record["item"] == {"label": "glass", "route": "recyclable"}
     assert record["missed"] == {"item": 1}
     assert [row["type"] for row in disk.rows] == ["fault"]
@@ -144,7 +145,7 @@ def test_an_item_that_is_in_the_book_after_all_is_not_told_as_missed(disk):
     disk.failure, disk.is_kept_all_the_same = errno.EIO, True
     assert book.write(ITEM, 1.0) is None
     disk.failure = None
-    record = book.retry(2.0)
+    (record,) = book.retry(2.0)
     assert record["missed"] == {}
     assert [row["type"] for row in disk.rows] == ["item", "fault"]
 
@@ -169,7 +170,7 @@ def test_a_disk_that_stays_full_is_tried_with_more_room_later(disk):
     disk.failure = errno.ENOSPC
     assert book.write(ITEM, 0.0) is None
     disk.room = 1
-    assert book.retry(1.0) is not None
+    assert book.retry(1.0)
 
 
 def test_what_was_found_wrong_when_it_was_opened_again_is_told_first(disk):
@@ -178,8 +179,44 @@ def test_what_was_found_wrong_when_it_was_opened_again_is_told_first(disk):
     book.write(ITEM, 0.0)
     disk.failure = None
     disk.findings = (Event("fault", 0.0, {"reason": "ledger_damaged"}),)
-    book.retry(1.0)
+    assert [record["reason"] for record in book.retry(1.0)] == ["ledger_damaged", "ledger_failed"]
     assert [row["reason"] for row in disk.rows] == ["ledger_damaged", "ledger_failed"]
+
+
+def test_an_item_whose_book_was_lost_meanwhile_is_named_from_memory(disk):
+    book = Book(disk, heals=True)
+    book.intend(ITEM, 0.0)
+    disk.failure = errno.EIO
+    assert book.write(ITEM, 1.0) is None
+    disk.failure = None
+    disk.intents.clear()
+    disk.findings = (Event("fault", 0.0, {"reason": "ledger_lost"}),)
+    lost, account = book.retry(2.0)
+    assert lost["reason"] == "ledger_lost"
+    assert account["item"] == {"label": "glass", "route": "recyclable"}
+    assert account["missed"] == {"item": 1}
+
+
+def test_an_item_that_an_earlier_run_left_is_told_with_its_own_name(disk):
+    book = Book(disk, heals=True)
+    disk.intents.append({"boot_id": "before", "t_s": 7.5, "utc": "then", "label": "metal", "route": "recyclable"})
+    disk.failure = errno.EIO
+    assert book.write(Event("boot", 0.0, {}), 0.0) is None
+    disk.failure = None
+    interrupted, account = book.retry(2.0)
+    assert (interrupted["reason"], interrupted["item"]["label"]) == ("interrupted", "metal")
+    assert interrupted["intent"] == {"boot_id": "before", "t_s": 7.5, "utc": "then"}
+    assert "item" not in account
+
+
+def test_the_last_try_waits_for_no_time(disk):
+    book = Book(disk, heals=True, sorts_on=True)
+    disk.failure = errno.EIO
+    book.write(ITEM, 0.0)
+    disk.failure = None
+    assert book.retry(0.1) == []
+    (account,) = book.retry(0.1, is_last=True)
+    assert account["missed"] == {"item": 1}
 
 
 def test_the_reserve_is_made_again_once_a_minute_while_all_is_well(disk):

@@ -256,7 +256,8 @@ def test_shutdown_before_the_drop_is_known_names_the_item_and_brings_the_gate_ho
     lead_to(sensing, state)
     sensing.commands.clear()
     sensing.send(ShutdownAsked("stopped"))
-    pause, home = (command for _, command in sensing.commands)
+    stop, pause, home = (command for _, command in sensing.commands)
+    assert isinstance(stop, StopGate), "the disk may hang, and the motor must not have power meanwhile"
     assert (pause.type, pause.body["state"]) == ("pause", state.value)
     assert pause.body["item"] == {"label": "glass", "route": "recyclable"}
     assert home == HomeGate()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edge.config import DropSensorConfig, RearmConfig, SettleConfig
 from edge.machine import (
+    BookLevel,
     DropSeen,
     Emit,
     GateDone,
@@ -53,6 +54,8 @@ STRAY = [
     PauseAsked("lid"),
     ResumeAsked("lid"),
     ShutdownAsked("stopped"),
+    BookLevel(is_failing=True),
+    BookLevel(is_failing=False),
     SupplyLevel(is_low=True),
     SupplyLevel(is_low=False),
 ]
@@ -100,6 +103,7 @@ class Witness(MachineRig):
             assert self.is_homed, "the way was opened twice without a return"
             self.is_homed = False
             if self.machine.retries == 0:
+                assert not self.machine.is_book_failing, "an item was taken that cannot be written down"
                 assert self.may_decide, "an item was taken before the tray had been empty"
                 self.may_decide, self.empty_frames = False, 0
                 self.uncounted += 1
