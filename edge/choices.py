@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from edge.config import Config
-from edge.configfile import parse_config, read_config
+from edge.configfile import parse_config, raw_fields, read_config
 from edge.errors import BundleError, ConfigError, SorterError
 from edge.health.lastgood import LastGood
 from edge.machine import State
@@ -110,10 +108,10 @@ def _refuse_other_wires(file: Path | None, kept: Choice, error: ConfigError) -> 
     Raises: ConfigError.
     """
     try:
-        present = yaml.safe_load(read_config(file)) if file is not None else None
-    except (ConfigError, yaml.YAMLError, ValueError, RecursionError):
+        present = None if file is None else raw_fields(read_config(file), str(file))
+    except ConfigError:
         return
-    if _wires(present) != _wires(yaml.safe_load(kept.text or "")):
+    if _wires(present) != _wires(raw_fields(kept.text or "", "the last good configuration")):
         raise ConfigError(
             f"{error}; the last good configuration has other wires and is not used instead: mend the file"
         ) from error

@@ -19,6 +19,7 @@ __all__ = [
     "load_config",
     "parse_config",
     "parse_model",
+    "raw_fields",
     "read_config",
 ]
 
@@ -27,6 +28,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 RULES = frozenset({"value_error", "unknown_kind", "union_tag_invalid", "union_tag_not_found"})
 """Errors of a rule over a section, not of one value."""
 SYSTEM_CONFIG = Path("/etc/edge-sorter/config.yaml")
+MAX_BRACKETS = 500
 MAX_CONFIG_BYTES = 64 << 10
 """Ten times the largest that is shipped. The YAML reader takes seconds for a quarter of a megabyte of brackets."""
 MAX_EXCERPT = 200
@@ -107,17 +109,7 @@ def parse_model(text: str, name: str, model: type[_Model], see: str) -> _Model:
         see: where a reader finds what may stand in the file.
     Raises: ConfigError with file, line, what was expected, what was found.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_aliases(text, name)
-        _refuse_duplicates(root, name)
-        fields = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as exc:
-        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-        raise ConfigError(f"{name}:{line}: no valid YAML ({_cut(str(exc.problem))}); mend the line") from exc
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as exc:
-        # PyYAML's constructors raise anything for a tag that its value does not fit, such as `!!int ''`.
-        raise ConfigError(f"{name}: no valid YAML ({_cut(str(exc).splitlines()[0])}); mend the file") from exc
+    root, fields = _compose(text, name)
     fields = {} if fields is None else fields
     if not isinstance(fields, dict):
         first = next(iter(model.model_fields))
@@ -126,6 +118,31 @@ def parse_model(text: str, name: str, model: type[_Model], see: str) -> _Model:
         return model.model_validate(fields)
     except ValidationError as exc:
         raise ConfigError("; ".join(_explain(error, root, name, model) for error in exc.errors()[:5])) from exc
+
+
+def raw_fields(text: str, name: str) -> Any:
+    """What stands in a YAML text, whatever it is, as far as it is YAML without aliases. Raises: ConfigError."""
+    return _compose(text, name)[1]
+
+
+def _compose(text: str, name: str) -> tuple[yaml.Node | None, Any]:
+    opened = sum(text.count(bracket) for bracket in "[{")
+    if opened > MAX_BRACKETS:
+        # The time that PyYAML takes grows with the square of how deep they stand in one another.
+        raise ConfigError(
+            f"{name} has {opened} opening brackets, expected at most {MAX_BRACKETS}; write blocks instead"
+        )
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_aliases(text, name)
+        _refuse_duplicates(root, name)
+        return root, yaml.safe_load(text)
+    except yaml.MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        raise ConfigError(f"{name}:{line}: no valid YAML ({_cut(str(exc.problem))}); mend the line") from exc
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as exc:
+        # PyYAML's constructors raise anything for a tag that its value does not fit, such as `!!int ''`.
+        raise ConfigError(f"{name}: no valid YAML ({_cut(str(exc).splitlines()[0])}); mend the file") from exc
 
 
 def _explain(error: Any, root: yaml.Node | None, name: str, model: type[BaseModel]) -> str:

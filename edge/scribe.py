@@ -11,6 +11,8 @@ from edge.records import Decision, Event
 
 __all__ = ["Scribe"]
 
+MAINTAIN_S = 1.0
+
 
 class Scribe:
     """Between the loop and its book. No watcher hears of what is not durable.
@@ -26,6 +28,7 @@ class Scribe:
         self._ledger = ledger
         self._watchers = tuple(watchers)
         self._owed: list[Event] = []
+        self._maintain_s = 0.0
 
     @property
     def is_failing(self) -> bool:
@@ -70,7 +73,9 @@ class Scribe:
 
     def maintain(self, now_s: float) -> None:
         """What the book needs from time to time."""
-        self._book.maintain(now_s)
+        if now_s >= self._maintain_s:
+            self._maintain_s = now_s + MAINTAIN_S
+            self._book.maintain(now_s)
 
     def _pay(self, now_s: float) -> None:
         while self._owed and self.write(Event(self._owed[0].type, now_s, self._owed[0].body), now_s):

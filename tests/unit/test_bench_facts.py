@@ -8,7 +8,8 @@ import pytest
 
 import edge
 from edge.bench.facts import machine_facts
-from edge.board.gauges import Gauges, Reading, describe_throttled
+from edge.board.gauges import Gauges, Reading
+from edge.board.throttling import describe_throttled
 from edge.board.power import find_meter
 from edge.board.sysfiles import run_command
 

@@ -1,11 +1,15 @@
 """`capture list|show|label|export|prune`: data on stdout, messages on stderr, and nobody's files harmed."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from edge.capture import export as export_module
 from edge.capture.shelf import Shelf
 from edge.config import Config
 from tests.capture_rig import about, filled, keeper, names, noise
@@ -112,6 +116,7 @@ BAD_LABELS = [
     "a\\b",
     "c:d",
     "\u202egnp",
+    "\U0001f37e" * 64,
 ]
 
 
@@ -233,6 +238,78 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_exported(folder, tm
     result = invoke("capture", "export", tmp_path / "data", "--folder", folder)
     assert "b1-1 (Input/output error)" in result.err
     assert [path.name for path in (tmp_path / "data").rglob("*.jpg")] == ["b1-2.jpg"]
+
+
+def test_a_label_that_the_target_cannot_have_costs_its_picture_only(folder, tmp_path, monkeypatch):
+    label(folder, "b1-1", "paper")
+    label(folder, "b1-2", "glass")
+    write = export_module.write_whole
+
+    def narrow(path, content):
+        if path.parent.name == "paper":
+            raise OSError(errno.ENAMETOOLONG, "File name too long", str(path))
+        write(path, content)
+
+    monkeypatch.setattr(export_module, "write_whole", narrow)
+    result = invoke("capture", "export", tmp_path / "data", "--folder", folder)
+    assert result.code == 0
+    assert "b1-1 (File name too long)" in result.err
+    assert [path.name for path in (tmp_path / "data").rglob("*.jpg")] == ["b1-2.jpg"]
+
+
+def test_a_target_that_is_full_ends_the_export_in_one_sentence(folder, tmp_path, monkeypatch):
+    for number in ("1", "2"):
+        label(folder, f"b1-{number}", "glass")
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(export_module, "write_whole", full)
+    result = invoke("capture", "export", tmp_path / "data", "--folder", folder)
+    assert result.code != 0
+    assert "No space left on device" in sentence(result)
+
+
+class Platter:
+    """Names that were made, and those that a power cut now would leave."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.synced: list[Path] = []
+        sync, paths = os.fsync, {}
+        open_ = os.open
+
+        def note_open(path, *rest, **more):
+            handle = open_(path, *rest, **more)
+            paths[handle] = Path(os.fspath(path))
+            return handle
+
+        def note_sync(handle):
+            sync(handle)
+            if paths[handle].is_dir():
+                self.synced.append(paths[handle])
+
+        monkeypatch.setattr(os, "open", note_open)
+        monkeypatch.setattr(os, "fsync", note_sync)
+
+
+def test_a_persons_label_is_on_the_disk_when_the_command_returns(folder, monkeypatch):
+    platter, shelf = Platter(monkeypatch), Shelf(folder)
+    shelf.set_label(shelf.scan()[0], "glass")
+    assert platter.synced == [folder]
+    shelf.set_label(shelf.scan()[0], None)
+    assert platter.synced == [folder] * 2
+
+
+def test_what_was_exported_is_on_the_disk_with_its_folders(folder, tmp_path, monkeypatch):
+    platter, shelf, out = Platter(monkeypatch), Shelf(folder), tmp_path / "new" / "data"
+    shelf.set_label(shelf.scan()[0], "glass")
+    platter.synced.clear()
+    export_module.export(shelf, out, with_predicted=False, with_simulated=False)
+    assert platter.synced == [tmp_path, tmp_path / "new", out, out / "glass"]
+    shelf.set_label(shelf.scan()[0], "paper")
+    platter.synced.clear()
+    export_module.export(shelf, out, with_predicted=False, with_simulated=False)
+    assert platter.synced == [out, out / "paper", out / "glass"]
 
 
 def test_listing_loads_neither_numpy_nor_opencv(folder):

@@ -1,5 +1,6 @@
 """Captured pictures stay within their limits, whatever comes: oldest first, labelled ones last."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -195,18 +196,114 @@ def test_what_the_event_book_needs_takes_labelled_ones_too_but_last(tmp_path):
     Shelf(folder).set_label(Shelf(folder).scan()[0], "paper")
     one = keeper(folder)
     first = Shelf(folder).scan()[1].bytes
-    assert one.prune(1) == first
+    assert one.prune(1, tmp_path) == first
     assert [entry.id for entry in Shelf(folder).scan()] == ["b1-1", "b1-3"]
-    assert one.prune(1 << 30) > 0
+    assert one.prune(1 << 30, tmp_path) > 0
     assert Shelf(folder).scan() == []
-    assert one.prune(1) == 0
+    assert one.prune(1, tmp_path) == 0
 
 
-def test_a_day_brings_only_so_many():
-    allowance = Allowance(a_day=24, now_s=0.0)
-    taken = 0
-    for hour in range(240):
-        while allowance.has_any(hour * 3600.0):
+@given(st.integers(1, 40), st.lists(st.integers(1, 40_000), max_size=200))
+def test_no_day_of_operation_brings_more_than_its_share_wherever_it_begins(a_day, waits_s):
+    allowance, now_s, taken_s = Allowance(a_day, 0.0), 0, []
+    for wait_s in waits_s:
+        now_s += wait_s
+        while allowance.has_any(float(now_s)):
+            allowance.use()
+            taken_s.append(now_s)
+    for since_s in taken_s:
+        assert sum(since_s <= t_s < since_s + DAY_S for t_s in taken_s) <= a_day
+
+
+@pytest.mark.parametrize("a_day", [1, 2, 7, 24, 500])
+def test_a_day_of_many_pictures_brings_its_whole_share(a_day):
+    allowance, taken = Allowance(a_day, 0.0), 0
+    for second in range(int(DAY_S)):
+        if allowance.has_any(float(second)):
             allowance.use()
             taken += 1
-    assert taken == 24 + 239
+    assert taken == a_day
+
+
+def test_a_restart_brings_nothing_that_was_used_before_it(tmp_path):
+    """A process that is started anew every hour, of a model that is unsure of everything."""
+    kept = 0
+    for _ in range(24):
+        clock = HandClock()
+        one = keeper(tmp_path / "c", now_s=clock, max_a_day=100)
+        one.open()
+        for _ in range(60):
+            clock.s += 60.0
+            if one.allowance.has_any(clock.s):
+                one.allowance.use()
+                one.put(noise(8), about(kept))
+                kept += 1
+        # Killed: nothing is closed in order.
+        os.close(one._lock_fd)
+    assert 50 < kept <= 100
+
+
+def test_what_was_used_before_the_folder_could_be_opened_counts(tmp_path):
+    one = keeper(tmp_path / "c", max_a_day=30)
+    one.open()
+    one.close()
+    again = keeper(tmp_path / "c", max_a_day=30)
+    for _ in range(2):
+        again.allowance.use()
+    again.open()
+    again.open()
+    assert [again.allowance.has_any(0.0), again.allowance.left] == [True, 1.0]
+
+
+def test_numbers_go_on_where_all_pictures_were_removed(tmp_path):
+    folder = filled(tmp_path / "c", 3)
+    for entry in Shelf(folder).scan():
+        Shelf(folder).remove(entry)
+    one = keeper(folder)
+    one.open()
+    one.put(noise(), about(4))
+    assert [entry.number for entry in one.entries] == [4]
+
+
+def test_a_number_that_is_no_stores_own_is_not_counted_on(tmp_path):
+    folder = filled(tmp_path / "c", 1)
+    (folder / "999999999999-zz-1.jpg").write_bytes(b"mine")
+    one = keeper(folder, max_count=2)
+    one.open()
+    for number in range(2, 6):
+        one.put(noise(), about(number))
+    assert ids(one) == ["b1-4", "b1-5"]
+    assert (folder / "999999999999-zz-1.jpg").exists()
+    one.close()
+    (folder / ".operated").write_text('{"highest": 999999999}')
+    again = keeper(folder)
+    again.open()
+    with pytest.raises(OSError, match="used up"):
+        again.put(noise(), about(9))
+
+
+def test_once_labelled_ones_were_exported_and_removed_there_is_room_at_once(tmp_path):
+    folder = filled(tmp_path / "c", 2)
+    one = keeper(folder, max_count=2)
+    one.open()
+    for entry in Shelf(folder).scan():
+        Shelf(folder).set_label(entry, "paper")
+    with pytest.raises(OSError, match="prune --labelled"):
+        one.put(noise(), about(3))
+    for entry in Shelf(folder).scan():
+        Shelf(folder).remove(entry)
+    one.put(noise(), about(4))
+    assert ids(one) == ["b1-4"]
+
+
+def test_how_much_there_is_is_known_without_counting(tmp_path):
+    folder = filled(tmp_path / "c", 3)
+    Shelf(folder).set_label(Shelf(folder).scan()[0], "paper")
+    one = keeper(folder, max_count=3)
+    one.open()
+    one.put(noise(), about(4))
+    one.prune(1, tmp_path)
+    found = Shelf(folder).scan()
+    assert one.kept == (len(found), sum(entry.bytes for entry in found), 1)
+    one._entries = None  # a picture more is no work more
+    assert one.kept.pictures == 2

@@ -106,7 +106,7 @@ def test_foreign_files_are_neither_counted_nor_removed(folder):
     one = keeper(folder, max_bytes=1)
     one.open()
     assert ids(one) == []
-    one.prune(1 << 40)
+    one.prune(1 << 40, folder)
     for name in FOREIGN:
         assert (folder / name).read_bytes() == b"mine", name
     assert (folder / "00000009-b1-9.jpg").is_dir()

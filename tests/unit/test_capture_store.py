@@ -189,14 +189,15 @@ def test_no_memory_for_a_copy_is_a_picture_missed(make):
 
 
 def test_a_day_brings_so_many_and_is_told_once(make, caplog):
-    rig = make(max_a_day=3)
+    rig = make(max_a_day=30)
     for number in range(1, 8):
         rig.keep(number)
         rig.settle()
-    assert rig.settle() == ["b1-1", "b1-2", "b1-3"]
+    assert rig.settle() == ["b1-1", "b1-2", "b1-3"], "a tenth at once"
     assert [record.message.count("max_a_day") for record in caplog.records] == [1]
-    rig.clock.s += DAY_S / 3
+    rig.clock.s += DAY_S / 28
     rig.keep(8)
+    rig.keep(9)
     assert rig.settle()[-1] == "b1-8"
 
 
@@ -232,8 +233,33 @@ def test_a_disk_that_hangs_holds_nothing_up_at_the_end(make, monkeypatch, caplog
 def test_room_is_given_up_at_once_also_where_nothing_could_be_opened(tmp_path):
     folder = filled(tmp_path / "c", 3)
     store = CaptureStore(folder)
-    assert store.prune(1) > 0
+    assert store.prune(1, tmp_path) > 0
     assert [entry.id for entry in Shelf(folder).scan()] == ["b1-2", "b1-3"]
+
+
+def test_no_picture_is_forgotten_by_the_count_whoever_counts(make):
+    """The loop counts what it may not hand over while the thread counts what it wrote."""
+    rig = make(max_a_day=100_000)
+    for number in range(300):
+        rig.keep(number, noise(8))
+    rig.settle()
+    assert rig.store.figures.kept + rig.store.figures.missed == 300
+
+    class Slow(int):
+        """A count that gives the other thread its turn between reading and writing."""
+
+        def __add__(self, other):
+            turn.wait(0.2)
+            return Slow(int(self) + other)
+
+    turn = threading.Event()
+    rig.store._missed = Slow(0)
+    threads = [threading.Thread(target=rig.store._tally, kwargs={"is_kept": False}) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S)
+    assert rig.store.figures.missed == 2
 
 
 def test_its_thread_steps_aside_for_the_loop(make):

@@ -226,6 +226,24 @@ def test_a_camera_that_comes_back_with_another_size_is_copied_whole():
     assert [image.shape[0] for image, _ in rig.store.kept] == [48, 96]
 
 
+def test_no_memory_for_a_copy_costs_the_picture_and_not_the_sorting():
+    class Huge(np.ndarray):
+        def copy(self, order="C"):
+            raise MemoryError
+
+    rig = Rig()
+    rig.memory = np.zeros((48, 64, 3), np.uint8).view(Huge)
+    rig.see(10)
+    rig.decide("uncertain")
+    rig.item("uncertain")
+    assert rig.store.kept == []
+    rig.memory = np.zeros((48, 64, 3), np.uint8)
+    rig.see(20)
+    rig.decide("uncertain")
+    rig.item("uncertain")
+    assert rig.greys == [20]
+
+
 def test_a_frame_that_nobody_wants_costs_no_copy():
     rig = Rig()
     for grey in range(200):

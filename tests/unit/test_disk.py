@@ -3,10 +3,14 @@
 import errno
 import os
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
-from edge.disk import FULL, SHED_BYTES, Reserve, free_bytes
+from edge.capture.shelf import Shelf
+from edge.capture.store import CaptureStore
+from edge.disk import FULL, SHED_BYTES, Reserve, free_bytes, unused_bytes
+from tests.capture_rig import filled
 
 BALLAST_BYTES = 1 << 20
 
@@ -17,15 +21,16 @@ class Disk:
     def __init__(self, monkeypatch, free: int) -> None:
         self.free = free
         self.asked: list[str] = []
-        monkeypatch.setattr("edge.disk.free_bytes", lambda folder: self.free)
+        for name in ("free_bytes", "unused_bytes"):
+            monkeypatch.setattr(f"edge.disk.{name}", lambda folder: self.free)
 
-    def giver(self, name: str, *portions: int):
+    def giver(self, name: str, *portions: int, is_elsewhere: bool = False):
         left = list(portions)
 
-        def give(need_bytes: int) -> int:
+        def give(need_bytes: int, folder: Path) -> int:
             self.asked.append(name)
             given = left.pop(0) if left else 0
-            self.free += given
+            self.free += 0 if is_elsewhere else given
             return given
 
         return give
@@ -84,6 +89,34 @@ def test_it_goes_on_while_freed_room_stays_out_of_reach(tmp_path, disk):
     reserve = Reserve(tmp_path, 0, images=disk.giver("images", *[SHED_BYTES] * 10))
     assert reserve.shed()
     assert disk.asked == ["images"] * 4
+
+
+def test_what_gives_no_room_is_asked_twice_and_then_the_next(tmp_path, disk):
+    """Files that a reader holds open, or on another disk: all of them would go in vain."""
+    disk.free = 0
+    held = disk.giver("images", *[SHED_BYTES] * 10, is_elsewhere=True)
+    reserve = Reserve(tmp_path, BALLAST_BYTES, 0, images=held, backlog=(disk.giver("telemetry", SHED_BYTES),))
+    assert reserve.shed()
+    assert disk.asked == ["images"] * 2 + ["telemetry"]
+
+
+def test_pictures_on_another_disk_than_the_book_are_not_given_up_for_it(tmp_path, monkeypatch, disk):
+    disk.free = 0
+    folder = filled(tmp_path / "other disk" / "captures", 3)
+    stat_ = os.stat
+
+    def stat_of_two_disks(path, *rest, **more):
+        found = stat_(path, *rest, **more)
+        is_other = "other disk" in os.fspath(path) if isinstance(path, str | Path) else False
+        return os.stat_result([*found[:2], found.st_dev + is_other, *found[3:10]]) if is_other else found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", stat_of_two_disks)
+        reserve = Reserve(tmp_path, 0, images=CaptureStore(folder).prune)
+        assert not reserve.shed()
+    assert len(Shelf(folder).scan()) == 3
+    assert reserve.shed(), "on the same disk they go"
+    assert Shelf(folder).scan() == []
 
 
 def test_with_a_quota_each_call_gives_up_more(tmp_path, disk):
@@ -170,6 +203,7 @@ def test_free_room_is_what_an_ordinary_user_may_take(monkeypatch):
     found = namedtuple("found", "f_bavail f_bfree f_frsize")(3, 5, 4096)
     monkeypatch.setattr(os, "statvfs", lambda _: found)
     assert free_bytes("/anywhere") == 3 * 4096
+    assert unused_bytes("/anywhere") == 5 * 4096
 
 
 def test_a_full_quota_is_a_full_disk():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import paths
 from edge.health.starts import Starts
 from edge.latch import StopLatch
 from edge.paths import write_whole
@@ -64,6 +65,16 @@ def test_a_private_file_is_private_while_it_is_replaced(tmp_path):
     seen: list[int] = []
     write_whole(path, "after", before=lambda: seen.extend(mode_of(other) for other in tmp_path.iterdir()))
     assert seen == [0o600, 0o600]
+
+
+def test_a_folder_that_is_made_is_on_the_disk_with_those_above_it(tmp_path, monkeypatch):
+    synced: list[Path] = []
+    monkeypatch.setattr(paths, "sync_folder", synced.append)
+    write_whole(tmp_path / "a" / "b" / "new", "text")
+    assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    synced.clear()
+    write_whole(tmp_path / "a" / "b" / "new", "again")
+    assert synced == [tmp_path / "a" / "b"]
 
 
 def test_a_link_that_waits_for_the_new_file_is_not_written_through(tmp_path, monkeypatch):

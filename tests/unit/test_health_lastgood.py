@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import stat
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from edge.bundle import load_bundle
 from edge.classifier import open_classifier
 from edge.configfile import load_config
 from edge.errors import BundleError
+from edge.health import lastgood
 from edge.health.lastgood import LastGood, Used, is_kept, used_now
 from edge.paths import model_path
 from edge.presence.tray_picture import load_tray_picture, tray_picture_path
-from tests.rigs import SHIPPED_BUNDLE, edit_manifest
+from tests.rigs import SHIPPED_BUNDLE, WAIT_S, edit_manifest
 
 PICTURE = np.full((60, 80), 90, np.uint8)
 
@@ -246,6 +248,31 @@ def test_it_is_kept_by_a_thread_that_close_waits_for(kept, file):
     kept.close()
     assert load_config(kept.config()) == load_config(file)
     kept.close()
+
+
+def test_a_disk_that_hangs_is_waited_for_at_the_end_and_never_by_the_loop(kept, file, monkeypatch, caplog):
+    monkeypatch.setattr(lastgood, "JOIN_S", 0.01)
+    may_write, asked = threading.Event(), []
+    keep = kept.keep
+
+    def slow(used_):
+        asked.append(used_)
+        assert may_write.wait(WAIT_S)
+        keep(used_)
+
+    monkeypatch.setattr(kept, "keep", slow)
+    monkeypatch.setattr(kept, "close", lambda: pytest.fail("the loop waits"))
+    kept.keep_aside(used(file))
+    thread = kept._thread
+    kept.keep_aside(used(file))
+    assert len(asked) == 1
+    assert "busy" in caplog.text
+    may_write.set()
+    thread.join(WAIT_S)
+    kept.keep_aside(used(file))
+    kept._thread.join(WAIT_S)
+    assert len(asked) == 2
+    assert load_config(kept.config()) == load_config(file)
 
 
 def test_folders_that_are_kept_are_known_by_their_name(kept, file):

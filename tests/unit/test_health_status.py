@@ -10,7 +10,7 @@ import pytest
 
 from edge.health.place import METRICS_NAME, STATUS_NAME
 from edge.health.status import FACTS, StatusFile
-from edge.machine import BinLevel, GateJammed, Machine, PauseAsked, State
+from edge.machine import BinLevel, GateJammed, Machine, PauseAsked, State, SupplyLevel
 from edge.records import Status
 from tests.health_rig import KINDS, MODEL, Watched, check, look, metrics, read, watched
 from tests.rigs import DOUBTFUL, GLASS, FakeClock, rules
@@ -89,6 +89,17 @@ def test_an_item_that_was_broken_off_is_counted_as_unfinished(watched, tmp_path)
     fields = read(tmp_path / "run")
     assert (fields["unfinished"], fields["items"]["total"]) == (1, 0)
     assert fields["holds"][0]["reason"] == "lid_open"
+
+
+def test_a_way_home_that_waits_for_the_supply_is_a_hold_as_long_as_it_waits(watched, tmp_path):
+    watched.rig.send(SupplyLevel(is_low=True))
+    watched.start()
+    fields = check(read(tmp_path / "run"))
+    assert (fields["state"], fields["holds"]) == ("homing", [{"reason": "supply_low", "t_s": 0.0}])
+    assert metrics(tmp_path / "run")['edge_sorter_hold{reason="supply_low"}'] == 1
+    watched.rig.send(SupplyLevel(is_low=False))
+    watched.see(0.6)
+    assert read(tmp_path / "run")["holds"] == []
 
 
 def test_a_full_bin_is_told(watched, tmp_path):

@@ -55,6 +55,7 @@ BOMBS: list[tuple[str, Callable[[], bytes], str]] = [
     ),
     ("pixels of 32 bytes", lambda: hostile.tiff_claiming(9000, 7000, [(258, 4, 1, 64), (277, 4, 1, 4)]), "MB of mem"),
     ("a JPEG of many scans", lambda: hostile.jpeg_claiming(16, 16, MAX_SCANS + 1), "more than 100 scans"),
+    ("a JPEG of nothing but markers", lambda: b"\xff\xd8" + b"\xff\xe0\x00\x02" * 11_000, "more than 10000 mark"),
     ("a portable map", lambda: b"P5 30000 30000 255\n" + bytes(64), "no JPEG, PNG, WebP, BMP or TIFF"),
     ("a GIF", lambda: b"GIF89a" + b"\xff\xff" * 2 + bytes(64), "no JPEG, PNG, WebP, BMP or TIFF"),
     ("an AVI", lambda: b"RIFF\xff\xff\xff\xffAVI LIST" + bytes(64), "no JPEG, PNG, WebP, BMP or TIFF"),

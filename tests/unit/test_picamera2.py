@@ -10,6 +10,7 @@ import pytest
 from edge.config import CameraConfig
 from edge.errors import ConfigError, SourceError
 from edge.sources import picamera2 as driver
+from edge.sources import picamera2_library
 from edge.sources.picamera2 import Picamera2Camera
 from tests.camera_doubles import PI_CONTROLS, PiCamera, picamera2_modules
 from tests.rigs import FakeClock
@@ -210,7 +211,7 @@ def test_a_module_that_was_built_for_another_numpy_is_told(monkeypatch):
     def broken(name: str):
         raise ValueError("numpy.dtype size changed, may indicate binary incompatibility")
 
-    monkeypatch.setattr(driver, "import_module", broken)
+    monkeypatch.setattr(picamera2_library, "import_module", broken)
     with pytest.raises(SourceError, match=r"cannot be loaded \(numpy\.dtype size changed.*constraints-bookworm\.txt"):
         Picamera2Camera(0, 64, 48, 20.0, CameraConfig()).open()
 
@@ -316,6 +317,40 @@ class TestLimitedRate:
                 assert np.array_equal(image, picture(number, 64, 48))
         assert taken == [0, *range(1, 20, 2)]
         assert camera.requests_out == 0
+
+    def test_a_camera_that_refused_is_asked_again_until_it_makes_all_its_pictures(self, cameras, caplog, monkeypatch):
+        camera, clock = PiCamera(), FakeClock(5.0)
+        cameras.append(camera)
+        source = Picamera2Camera(0, 64, 48, 20.0, CameraConfig(), clock)
+        source.open()
+
+        def refuse(controls):
+            raise RuntimeError("busy")
+
+        def grab(count: int) -> int:
+            taken = 0
+            for number in range(count):
+                clock.advance(0.05)
+                camera.put(picture(number, 64, 48))
+                taken += source.grab() is not None
+            return taken
+
+        with monkeypatch.context() as patch:
+            patch.setattr(source._picam2, "set_controls", refuse)
+            source.limit_rate(10.0)
+            assert grab(20) <= 11
+        source.limit_rate(None)
+        assert grab(20) == 20, "what was set here ends when the camera obeys"
+        source.limit_rate(10.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(source._picam2, "set_controls", refuse)
+            source.limit_rate(None)
+            grab(200)
+            assert camera.was_set["FrameDurationLimits"] == (100_000, 100_000), "it is slow still"
+        grab(101)
+        assert camera.was_set["FrameDurationLimits"] == (50_000, 50_000)
+        assert grab(20) == 20
+        assert warnings(caplog) == ["camera picamera2:0 does not change its rate (busy)"] * 2
 
     def test_a_camera_that_refuses_is_limited_here_and_goes_on(self, cameras, caplog, monkeypatch):
         camera = PiCamera()

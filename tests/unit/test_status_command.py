@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from edge.commands import status as command
 from edge.health.place import METRICS_NAME, STALE_S, STATUS_NAME, kernel_boot_id, runtime_dir, status_places, up_s
-from edge.machine import BinLevel, GateJammed, PauseAsked
+from edge.machine import BinLevel, GateJammed, PauseAsked, SupplyLevel
 from edge.records import Status
 from tests.cli_rig import ENVIRONMENT, invoke
 from tests.health_rig import Watched, check, metrics, read, watched
@@ -181,6 +182,40 @@ def test_the_services_status_is_found_before_the_users_own(folder, tmp_path, mon
     own = tmp_path / "user"
     monkeypatch.setattr(command, "status_places", lambda: (tmp_path / "nothing", folder, own))
     assert str(folder) in invoke("status").err
+
+
+@pytest.mark.parametrize(
+    ("service", "is_users"),
+    [
+        ({"ended": {"exit_code": 0, "detail": ""}}, True),
+        ({"pid": 1 << 22}, True),
+        ({"kernel_boot_id": "another"}, True),
+        ({}, False),
+    ],
+    ids=["ended", "killed", "before the restart", "runs"],
+)
+def test_a_service_that_is_over_does_not_hide_a_users_run(folder, tmp_path, monkeypatch, service, is_users):
+    own = shutil.copytree(folder, tmp_path / "user")
+    change(folder, **service)
+    monkeypatch.setattr(command, "status_places", lambda: (folder, own))
+    assert str(own if is_users else folder) in invoke("status").err
+
+
+def test_where_none_runs_the_services_last_word_counts(folder, tmp_path, monkeypatch):
+    own = shutil.copytree(folder, tmp_path / "user")
+    for place in (folder, own):
+        change(place, ended={"exit_code": 4, "detail": "no camera"})
+    monkeypatch.setattr(command, "status_places", lambda: (folder, own))
+    assert str(folder) in invoke("status").err
+
+
+def test_a_motion_that_waits_for_the_supply_is_told_in_words(folder, watched):
+    watched.rig.send(SupplyLevel(is_low=True))
+    watched.see(1.0)
+    assert "supply" not in invoke("status", "--folder", folder).out, "nothing has to wait for it"
+    watched.see(0.3, occupied=True, disturbed=True)
+    watched.see(2.0, occupied=True)
+    assert "  waits for the supply, which is too low" in invoke("status", "--folder", folder).out
 
 
 def test_the_kernels_own_clock_and_name_are_known():

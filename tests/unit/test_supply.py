@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.board.gauges import SupplyReading
+from edge.board.supply_gauges import SupplyReading
 from edge.machine_io import Heat, SupplyLevel
 from edge.records import Event
 from edge.supply import (
@@ -132,6 +132,11 @@ def test_an_event_tells_only_what_came_since_the_one_before_it(rig):
         ([{"temperature_c": 81.0}, {"temperature_c": 72.1}], [True]),
         ([{"temperature_c": 81.0}, {"temperature_c": 72.0}], [True, False]),
         ([{"temperature_c": 76.0, "bits": 8}], [True]),
+        ([{"temperature_c": 75.9, "bits": 8}], []),
+        ([{"temperature_c": 76.0, "bits": 8}, {"temperature_c": 72.1}, {"temperature_c": 72.0}], [True, False]),
+        pytest.param(
+            [{"temperature_c": t, "bits": 8} for t in (72.0, 72.5, 72.0, 72.5, 72.0)], [], id="about the lower limit"
+        ),
         pytest.param([{"temperature_c": 62.0, "bits": 8}], [], id="a 3B+ has its soft limit at 60 degrees"),
         ([{"temperature_c": None, "bits": 8}, {"bits": 0}], [True, False]),
         pytest.param([{"temperature_c": 70.0, "bits": 0x50005}], [], id="slowed by the supply, not by heat"),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.board.gauges import COMMAND_EVERY_S, LOOK_AGAIN_MOST_S, LOOK_AGAIN_S, SupplyGauges, SupplyReading, troubles
+from edge.board.supply_gauges import COMMAND_EVERY_S, LOOK_AGAIN_MOST_S, LOOK_AGAIN_S, SupplyGauges, SupplyReading
+from edge.board.throttling import troubles
 from tests.rigs import FakeClock
 
 ALARM = "sys/class/hwmon/hwmon1/in0_lcrit_alarm"

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from edge import supply_monitor
-from edge.board.gauges import SupplyGauges, SupplyReading
+from edge.board.supply_gauges import SupplyGauges, SupplyReading
 from edge.machine_io import Heat, SupplyLevel
 from edge.records import Event
 from edge.supply import BLIND_ADVICE
@@ -143,16 +143,29 @@ def test_a_poll_never_waits_for_a_reading(rig):
     assert time.perf_counter() - began_s < WAIT_S / 2
 
 
-def test_a_reader_that_fails_is_logged_with_its_cause_and_then_silent(rig, caplog):
-    thread = rig.thread()
-    rig.kernel.give(OSError("the firmware is on fire"))
-    thread.join(WAIT_S)
-    assert not thread.is_alive()
-    assert "no longer watched" in caplog.text
+def test_a_reader_that_fails_is_logged_once_and_tried_again_and_is_heard_when_it_works(rig, caplog, monkeypatch):
+    waits = []
+    monkeypatch.setattr(rig.monitor._closing, "wait", waits.append)
+    for error in (OSError("the firmware is on fire"), MemoryError(), OSError(24, "Too many open files")):
+        rig.read(error)
+    assert [record.exc_info is not None for record in caplog.records] == [True]
     assert "the firmware is on fire" in caplog.text
+    assert waits == [NOTHING_PERIOD_S] * 3
     assert rig.poll() == []
     rig.poll(after_s=SILENT_S + 1.0)
     assert rig.monitor.report()["is_answering"] is False
+    rig.read(LOW)
+    assert SupplyLevel(True) in rig.poll()
+    assert rig.monitor.report()["is_answering"] is True
+
+
+def test_each_silence_is_told(rig, caplog):
+    for _ in range(2):
+        rig.read(WELL)
+        rig.poll()
+        for _ in range(3):
+            rig.poll(after_s=SILENT_S + 1.0)
+    assert [record.message.count("does not answer") for record in caplog.records] == [1, 1]
 
 
 def test_a_machine_that_tells_nothing_is_asked_once_a_minute_and_that_is_no_silence(rig):
@@ -198,6 +211,34 @@ def test_opening_again_over_a_thread_that_hangs_leaves_it_the_only_one(rig, monk
     assert rig.thread() is hanging
     rig.poll(after_s=SILENT_S + 1.0)
     assert rig.monitor.report()["is_answering"] is False
+
+
+def test_after_a_reload_over_a_slow_reading_the_next_poll_reads_again(rig, monkeypatch):
+    monkeypatch.setattr(supply_monitor, "END_S", 0.01)
+    slow = rig.thread()
+    rig.monitor.close()
+    fresh = SupplyMonitor(rig.kernel.read, clock=rig.clock.now_s)
+    fresh.open()
+    rig.kernel.give(WELL)
+    slow.join(WAIT_S)
+    fresh.poll(100.0, "ready", None)
+    rig.kernel.wait_until_asked()
+    rig.read(LOW)
+    assert fresh.poll(100.0, "ready", None)[0] == SupplyLevel(True)
+    assert rig.thread() is not slow
+    fresh.close()
+
+
+def test_what_was_closed_over_a_slow_reading_begins_nothing(rig, monkeypatch):
+    monkeypatch.setattr(supply_monitor, "END_S", 0.01)
+    slow = rig.thread()
+    rig.monitor.close()
+    rig.monitor.open()
+    rig.monitor.close()
+    rig.kernel.give(WELL)
+    slow.join(WAIT_S)
+    rig.poll()
+    assert [thread for thread in threading.enumerate() if thread.name == "supply"] == []
 
 
 def test_a_file_that_hangs_the_thread_in_the_kernel_leaves_the_loop_alone(tmp_path, monkeypatch):
