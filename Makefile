@@ -71,12 +71,13 @@ test-edge: setup
 test-convert: setup-convert
 	$(CONVERT_BIN)/pytest tests/convert -m convert
 
-check: setup  ## formatting, lint, types, import layers, schema, what is installed; changes no file
+check: setup  ## formatting, lint, types, import layers, schema, what is installed; changes no tracked file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.audit
+	$(BIN)/python -m tools.sbom --output build/sbom.cdx.json
 	$(BIN)/edge-sorter config schema | diff - config/schema.json
 	$(BIN)/edge-sorter config default | diff - config/default.yaml
 	$(BIN)/edge-sorter bench schema | diff - config/bench.schema.json

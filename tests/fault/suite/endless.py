@@ -1,0 +1,107 @@
+"""The whole program on a recording that plays for days, as fast as it can be looked at.
+
+    python -m tests.fault.suite.endless SETTINGS [edge-sorter run options]
+
+SETTINGS is JSON: `frames`, how many; `counter`, a file of eight bytes with how many were taken so far; `costs`, a file
+for what rows of the book cost, written at the end; `spoiler`, a promise to break (`spoilers.py`). The recording is the
+simulation's, rendered once: an item every half minute, some of which nobody could name for sure.
+"""
+
+import json
+import mmap
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import edge.sources.sim as sim
+from edge.cli import main
+from edge.ledger import SqliteLedger
+from edge.records import Frame
+from edge.sources.sim_script import Item
+from tests.fault.suite.spoilers import spoil
+
+__all__ = ["FPS", "HOURS", "Endless"]
+
+HOURS = 72
+FPS = 1_000_000 / (HOURS * 3600)
+"""A million frames in that time."""
+SCRIPT = (
+    Item("glass", "bottle_brown", gap_s=26.0, rest_s=2.5),
+    Item("trash", "pen", gap_s=26.0, rest_s=2.5),
+    Item("plastic", "pet_bottle", gap_s=26.0, rest_s=2.5),
+    Item("metal", "foil_ball", gap_s=26.0, rest_s=2.5),
+)
+DECILES = 10
+
+
+class Endless:
+    """A `replay.Recording` that plays the same frames again and again, with time going on."""
+
+    def __init__(self, frames: int, counter: Path, width_px: int, height_px: int) -> None:
+        play = _Simulation(seed=5, items=0, fps=FPS, width_px=width_px, height_px=height_px, script=list(SCRIPT))
+        play.open()
+        self._images = []
+        while play.next_s() is not None:
+            self._images.append(play.take().image)
+        self._frames = frames
+        self._index = 0
+        counter.write_bytes(bytes(8))
+        with counter.open("r+b") as file:
+            self._told = mmap.mmap(file.fileno(), 8)
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def next_s(self) -> float | None:
+        return None if self._index >= self._frames else self._index / FPS
+
+    def take(self) -> Frame:
+        frame = Frame(self._index, self._index / FPS, self._images[self._index % len(self._images)])
+        self._index += 1
+        self._told[:] = self._index.to_bytes(8, "little")
+        return frame
+
+    def truth(self) -> list[Any]:
+        return []
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+_Simulation = sim.Simulation
+
+
+def _run(settings: dict[str, Any], options: list[str]) -> None:
+    def endless(*, width_px: int, height_px: int, **_: Any) -> Endless:
+        return Endless(settings["frames"], Path(settings["counter"]), width_px, height_px)
+
+    spoil(settings.get("spoiler"))
+    sim.Simulation = endless  # type: ignore[assignment,misc]
+    costs_ns: list[int] = []
+    for name in ("append", "intend"):
+        setattr(SqliteLedger, name, _timed(getattr(SqliteLedger, name), costs_ns))
+    sys.argv = ["edge-sorter", "run", "--source", "sim", "--pace", "fast", *options]
+    try:
+        main()
+    finally:
+        size = len(costs_ns) // DECILES
+        deciles = [sorted(costs_ns[n * size : (n + 1) * size]) for n in range(DECILES)] if size else []
+        medians_us = [part[size // 2] / 1000 for part in deciles]
+        Path(settings["costs"]).write_text(json.dumps({"rows": len(costs_ns), "medians_us": medians_us}))
+
+
+def _timed(method: Callable[..., Any], costs_ns: list[int]) -> Callable[..., Any]:
+    def timed(*arguments: Any) -> Any:
+        begun_ns = time.thread_time_ns()
+        try:
+            return method(*arguments)
+        finally:
+            costs_ns.append(time.thread_time_ns() - begun_ns)
+
+    return timed
+
+
+if __name__ == "__main__":
+    _run(json.loads(sys.argv[1]), sys.argv[2:])
