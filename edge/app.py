@@ -192,7 +192,7 @@ def _open_captures(config: Config, care: Care | None, stack: ExitStack) -> "_Cap
 
 
 def _open_supply(config: Config, stack: ExitStack) -> "SupplyMonitor":
-    from edge.board.gauges import SupplyGauges
+    from edge.board.supply_gauges import SupplyGauges
     from edge.supply_monitor import SupplyMonitor
 
     health = config.health

@@ -1,6 +1,7 @@
 """Reads a configuration file: strict YAML, every error with its file and line and a way to mend it."""
 
 import difflib
+import re
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -31,6 +32,8 @@ SYSTEM_CONFIG = Path("/etc/edge-sorter/config.yaml")
 MAX_BRACKETS = 500
 MAX_CONFIG_BYTES = 64 << 10
 """Ten times the largest that is shipped. The YAML reader takes seconds for a quarter of a megabyte of brackets."""
+SECRET = re.compile(r"(?:^|_)(?:file|key|password|passwd|passphrase|secret|token|credentials?)$", re.IGNORECASE)
+"""Keys whose values no error repeats: status and journal are for everybody to read."""
 MAX_EXCERPT = 200
 """Characters of the file that an error repeats at most."""
 
@@ -133,8 +136,8 @@ def _compose(text: str, name: str) -> tuple[yaml.Node | None, Any]:
             f"{name} has {opened} opening brackets, expected at most {MAX_BRACKETS}; write blocks instead"
         )
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_aliases(text, name)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_duplicates(root, name)
         return root, yaml.safe_load(text)
     except yaml.MarkedYAMLError as exc:
@@ -162,7 +165,8 @@ def _explain(error: Any, root: yaml.Node | None, name: str, model: type[BaseMode
         return f"{where}: {dotted} is missing; add it"
     if is_rule:
         return f"{where}: {dotted + ': ' if dotted else ''}{message}"
-    return f"{where}: {dotted} is {_short(error['input'])}: {message}"
+    shown = "not shown here" if any(map(SECRET.search, loc)) else _short(_without_secrets(error["input"]))
+    return f"{where}: {dotted} is {shown}: {message}"
 
 
 def _known_keys(model: type[BaseModel], loc: tuple[str, ...]) -> tuple[str, ...]:
@@ -261,7 +265,10 @@ def _refuse_aliases(text: str, name: str) -> None:
     for token in yaml.scan(text):
         if isinstance(token, yaml.AliasToken):
             line = token.start_mark.line + 1
-            raise ConfigError(f"{name}:{line}: alias *{token.value} is not allowed here; write the value itself")
+            # Its name may be the beginning of a password that nobody put in quotes.
+            raise ConfigError(
+                f"{name}:{line}: an alias (*name) is not allowed here; write the value, in quotes if need be"
+            )
 
 
 def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
@@ -276,6 +283,12 @@ def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _refuse_duplicates(value, name)
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: "..." if SECRET.search(str(key)) else _without_secrets(inner) for key, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _short(value: object) -> str:

@@ -4,11 +4,11 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["FULL", "Give", "Reserve", "free_bytes"]
+__all__ = ["FULL", "Give", "Reserve", "free_bytes", "unused_bytes"]
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What a write fails with on a disk that is full."""
@@ -18,14 +18,28 @@ SHED_BYTES = 8 << 20
 _MARK = b"edge-sorter: room that is kept for the event book of a full disk; it is made anew when it was removed\n"
 _log = logging.getLogger(__name__)
 
-Give = Callable[[int], int]
-"""Gives up so many bytes, if it has them, and returns how many it did. It must not raise."""
+FRUITLESS = 2
+"""What one gave up so often without any room coming of it goes on elsewhere: on another disk, or held by a reader."""
+
+
+class Give(Protocol):
+    """Gives up what it has on the disk of a folder. It must not raise."""
+
+    def __call__(self, need_bytes: int, folder: Path, /) -> int:
+        """Returns: how many bytes of that disk it gave up."""
+        ...
 
 
 def free_bytes(folder: Path) -> int:
     """What this user may still write to the disk of a folder. Raises: OSError."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def unused_bytes(folder: Path) -> int:
+    """What nobody uses of the disk of a folder, also where only root may write to it. Raises: OSError."""
+    found = os.statvfs(folder)
+    return found.f_bfree * found.f_frsize
 
 
 class Reserve:
@@ -69,12 +83,15 @@ class Reserve:
         """
         freed_bytes = 0
         for give in (*self._gives, self._drop):
+            fruitless = 0
             # What root may fill is no longer there for others: freed room may stay out of their reach at first.
-            while not self._has_enough(freed_bytes):
-                given = give(SHED_BYTES)
+            while fruitless < FRUITLESS and not self._has_enough(freed_bytes):
+                unused = self._unused()
+                given = give(SHED_BYTES, self._path.parent)
                 if given <= 0:
                     break
                 freed_bytes += given
+                fruitless += self._unused() <= unused
         if freed_bytes:
             _log.warning("the disk is full: gave up %.1f MB for the event book", freed_bytes / 1e6)
         return freed_bytes > 0
@@ -113,7 +130,13 @@ class Reserve:
         except OSError:
             return freed_bytes >= SHED_BYTES
 
-    def _drop(self, _: int) -> int:
+    def _unused(self) -> int:
+        try:
+            return unused_bytes(self._path.parent)
+        except OSError:
+            return 0
+
+    def _drop(self, need_bytes: int, folder: Path) -> int:
         """Remove the file, whole."""
         held_bytes = self._held_bytes()
         if not held_bytes:

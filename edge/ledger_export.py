@@ -10,6 +10,7 @@ from typing import Any
 
 from edge.errors import ConfigError, LedgerError
 from edge.ledger_format import BASE_FIELDS, ITEM_FIELDS, encode_record
+from edge.paths import sync_folder
 
 __all__ = ["CSV_COLUMNS", "csv_lines", "jsonl_lines", "write_file"]
 
@@ -75,10 +76,6 @@ def write_file(path: Path, lines: Iterable[str], *, is_forced: bool) -> None:
             fresh.replace(path)
         finally:
             fresh.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except OSError as exc:
         raise LedgerError(f"cannot write {path}: {exc.strerror}; check the folder and its free space") from exc

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge.errors import LedgerError
 from edge.ledger_format import CREATE, LEDGER_VERSION, MIGRATE, archive_dir, database_uri, sidecar
+from edge.paths import sync_folder
 
 __all__ = ["archived", "finish_replacement", "make_book", "migrate", "migration", "next_name", "prepare_replacement"]
 
@@ -21,7 +22,7 @@ def make_book(path: Path) -> None:
     """Build an empty book aside and rename it into place: a power cut leaves all of it or none."""
     _build(sidecar(path, ".new"), {}, None)
     sidecar(path, ".new").rename(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -60,12 +61,12 @@ def prepare_replacement(
     _build(fresh, {"follows": str(target.relative_to(path.parent)), **meta}, intent)
     # Made now, so that as little as possible can fail once the change is decided.
     target.parent.mkdir(exist_ok=True)
-    _sync(path.parent)
+    sync_folder(path.parent)
     decided = sidecar(path, ".next")
     fresh.rename(decided)
     # If this fails the name is there all the same, and counts; whoever finishes waits for the disk again.
     with suppress(OSError):
-        _sync(path.parent)
+        sync_folder(path.parent)
 
 
 def finish_replacement(path: Path) -> bool:
@@ -77,7 +78,7 @@ def finish_replacement(path: Path) -> bool:
     decided = sidecar(path, ".next")
     if not decided.exists():
         return False
-    _sync(path.parent)
+    sync_folder(path.parent)
     with closing(sqlite3.connect(database_uri(decided, "mode=ro&immutable=1"), uri=True)) as connection:
         (follows,) = connection.execute("SELECT value FROM meta WHERE key = 'follows'").fetchone()
     target = path.parent / follows
@@ -86,10 +87,10 @@ def finish_replacement(path: Path) -> bool:
     for suffix in ("", *_COMPANIONS):
         _move(sidecar(path, suffix), sidecar(target, suffix))
     # In this order, so that no power cut leaves the old book under neither name.
-    _sync(target.parent)
-    _sync(path.parent)
+    sync_folder(target.parent)
+    sync_folder(path.parent)
     decided.rename(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
     return True
 
 
@@ -128,7 +129,7 @@ def _build(fresh: Path, meta: Mapping[str, Any], intent: Mapping[str, Any] | Non
                 (meta.get("after_id", 0), *values),
             )
         connection.execute("PRAGMA journal_mode = WAL")
-    _sync(fresh)
+    _sync_file(fresh)
 
 
 def _move(old: Path, new: Path) -> None:
@@ -139,8 +140,8 @@ def _move(old: Path, new: Path) -> None:
     old.rename(new)
 
 
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +14,32 @@ from edge.ledger_format import check_identity, check_path, database_uri, sidecar
 from edge.ledger_lock import lost_rows, used_book
 from edge.ledger_tally import LatencyFigures, Summary, Tally
 
-__all__ = ["LatencyFigures", "LedgerReader", "Summary", "VerifyReport"]
+__all__ = ["LatencyFigures", "LedgerReader", "LedgerView", "Summary", "VerifyReport"]
 
 PAGE_ROWS = 500
 """Rows fetched at a time: bounds memory, and no read holds the log back for longer than one page."""
 
 
-class LedgerReader:
+class LedgerView(ABC):
+    """What is closed when the block ends that it was opened for."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is open; may be called twice."""
+
+
+class LedgerReader(LedgerView):
     """A read-only view of a ledger file; what a writer appends meanwhile comes into view.
 
     If the file is rotated while it is read, the view ends with it: what the next file holds is another reader's. A file
@@ -36,17 +56,6 @@ class LedgerReader:
         check_identity(path)
         with translated("open", path):
             self._connection = self._connect()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def inode(self) -> tuple[int, int]:

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from edge.errors import LedgerError
 from edge.ledger_audit import Audit, VerifyReport
 from edge.ledger_files import archived
 from edge.ledger_format import translated
-from edge.ledger_read import LedgerReader
+from edge.ledger_read import LedgerReader, LedgerView
 from edge.ledger_tally import Summary, Tally
 
 __all__ = ["LedgerShelf"]
 
 
-class LedgerShelf:
+class LedgerShelf(LedgerView):
     """A read-only view of a ledger with its archive, oldest file first; files that were set aside are not in it.
 
     Args:
@@ -33,17 +32,6 @@ class LedgerShelf:
         except BaseException:
             self._last.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def files(self) -> int:

@@ -4,11 +4,23 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import edge
-from edge.config import Config
 
-__all__ = ["ledger_path", "model_path", "state_dir", "stop_path", "tuning_path", "write_whole"]
+if TYPE_CHECKING:
+    from edge.config import Config
+
+__all__ = [
+    "ledger_path",
+    "make_folder",
+    "model_path",
+    "state_dir",
+    "stop_path",
+    "sync_folder",
+    "tuning_path",
+    "write_whole",
+]
 
 SHIPPED_MODEL = "waste-mobilenetv2"
 
@@ -24,7 +36,7 @@ def tuning_path() -> Path:
     return state_dir() / "tuning.json"
 
 
-def model_path(config: Config) -> Path:
+def model_path(config: "Config") -> Path:
     """Folder of the bundle to use: the configured one, else the one that ships with the program."""
     if config.model.path is not None:
         return Path(config.model.path)
@@ -33,12 +45,12 @@ def model_path(config: Config) -> Path:
     return installed if installed.is_dir() else package.parent / "models" / SHIPPED_MODEL
 
 
-def ledger_path(config: Config) -> Path:
+def ledger_path(config: "Config") -> Path:
     """File of the ledger to use."""
     return Path(config.ledger.path) if config.ledger.path is not None else state_dir() / "ledger.db"
 
 
-def stop_path(config: Config) -> Path:
+def stop_path(config: "Config") -> Path:
     """File that remembers an emergency stop that was not reset; beside the ledger, which the same user writes."""
     return ledger_path(config).with_name("emergency-stop")
 
@@ -53,7 +65,7 @@ def write_whole(path: Path, content: str | bytes, *, before: Callable[[], None] 
         before: called when nothing is left that may need room, just before the new file takes the name.
     Raises: OSError; the file is then as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
@@ -69,7 +81,25 @@ def write_whole(path: Path, content: str | bytes, *, before: Callable[[], None] 
         with suppress(OSError):
             os.unlink(partial)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder, and those above it, so that a power cut takes none of them away again. Raises: OSError."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder as they are now: new ones, others, and none. Raises: OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _take_after(path: Path, handle: int) -> None:
@@ -81,11 +111,3 @@ def _take_after(path: Path, handle: int) -> None:
     with suppress(PermissionError):
         os.fchown(handle, former.st_uid, former.st_gid)
     os.fchmod(handle, former.st_mode & 0o7777)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

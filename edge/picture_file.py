@@ -18,6 +18,8 @@ __all__ = ["PictureError", "UnknownKindError", "check_header", "decode_picture"]
 
 MAX_SCANS = 100
 """Of a progressive JPEG; encoders write about ten. Each costs a pass over all pixels, however few bytes it has."""
+MAX_MARKERS = 10_000
+"""Of a JPEG; photographs have some dozens. Four bytes are enough for one, and 16 MB of them would take a minute."""
 _JPEG_MARK = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
@@ -74,10 +76,13 @@ def _number(content: bytes, place: int, size: int, order: Any = "little") -> int
 
 def _jpeg_sides(content: bytes) -> tuple[int, int]:
     """The largest sides that any frame header names: a decoder may look at another one than the first."""
-    width = height = scans = 0
+    width = height = scans = markers = 0
     place = 2
     while (mark := _JPEG_MARK.search(content, place)) is not None:
         kind, place = content[mark.end() - 1], mark.end()
+        markers += 1
+        if markers > MAX_MARKERS:
+            raise PictureError(f"it is a JPEG of more than {MAX_MARKERS} markers")
         if kind == _JPEG_END:
             break
         if kind in _JPEG_FRAMES:

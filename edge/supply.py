@@ -4,7 +4,8 @@ import math
 from collections import deque
 from typing import Any, NamedTuple
 
-from edge.board.gauges import SOFT_LIMIT, SupplyReading, troubles
+from edge.board.supply_gauges import SupplyReading
+from edge.board.throttling import SOFT_LIMIT, troubles
 from edge.machine_io import Heat, Input, SupplyLevel
 from edge.records import Event
 
@@ -70,11 +71,12 @@ class Supply:
     Args:
         undervoltage_hold: whether `due` returns `SupplyLevel`, for which the machine withholds motions.
         hot_c, cool_c: hot from the first on, cool again from the second down. The firmware's soft limit counts as hot
-            only above `cool_c`: a 3B+ has it at 60 degrees as delivered.
+            only from half-way between them on: a 3B+ has it at 60 degrees as delivered.
     """
 
     def __init__(self, *, undervoltage_hold: bool = True, hot_c: float = 80.0, cool_c: float = 72.0) -> None:
         self._undervoltage_hold, self._hot_c, self._cool_c = undervoltage_hold, hot_c, cool_c
+        self._soft_hot_c = (hot_c + cool_c) / 2
         self._reading = SupplyReading()
         self._was_low = False
         self._low_s = -math.inf
@@ -182,7 +184,7 @@ class Supply:
             self._is_hot = is_soft_limited
         elif temperature_c <= self._cool_c:
             self._is_hot = False
-        elif temperature_c >= self._hot_c or is_soft_limited:
+        elif temperature_c >= (self._soft_hot_c if is_soft_limited else self._hot_c):
             self._is_hot = True
 
     def _event(self, now_s: float) -> Event:

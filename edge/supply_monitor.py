@@ -5,9 +5,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from edge.board.gauges import SupplyReading
+from edge.board.supply_gauges import SupplyReading
 from edge.machine_io import Input
 from edge.records import Event
 from edge.supply import Supply
@@ -31,7 +32,8 @@ class SupplyMonitor:
     """Reads once a second and hands over, when polled, what the machine has to know and what is to be written down.
 
     Nothing in it can stop the sorting: a reading that hangs is left behind with its thread, told once, and holds
-    nothing back. At most one reads in a process. Only for a live source: a replay's seconds are not the supply's.
+    nothing back; one that fails is tried again a minute later. At most one reads in a process. Only for a live source:
+    a replay's seconds are not the supply's.
 
     Args:
         read: such as `SupplyGauges().read`; called in the monitor's thread only.
@@ -53,19 +55,22 @@ class SupplyMonitor:
         self._readings: deque[tuple[float, SupplyReading]] = deque(maxlen=WAITING_READINGS)
         self._expected_s = 0.0
         self._is_silence_told = False
+        self._is_failure_told = False
         self._closing = threading.Event()
+        self._former: threading.Thread | None = None
         self._is_open = False
 
     def open(self) -> None:
-        """Begin to read. One that still hangs in this process, from a monitor before, stays the only one."""
+        """Begin to read. One that still hangs in this process, from a monitor before, stays the only one until it ends;
+        `poll` begins then.
+        """
         self._expected_s, self._is_open = self._clock(), True
-        for thread in threading.enumerate():
-            if thread.name == THREAD_NAME:
-                thread.join(END_S)
-                if thread.is_alive():
-                    return
-        self._closing = threading.Event()
-        threading.Thread(target=self._run, args=(self._closing,), name=THREAD_NAME, daemon=True).start()
+        self._former = next((thread for thread in threading.enumerate() if thread.name == THREAD_NAME), None)
+        if self._former is not None:
+            self._former.join(END_S)
+            if self._former.is_alive():
+                return
+        self._begin()
 
     def poll(self, now_s: float, state: str, motion: str | None) -> list[Input | Event]:
         """What changed since the last call; quick, and it never raises.
@@ -75,10 +80,15 @@ class SupplyMonitor:
             state: of the machine, for the book.
             motion: the bin that the gate is moving to, or `home`; None while it does not move.
         """
+        if self._former is not None and not self._former.is_alive():
+            # Where no thread can be had now, the next call tries again.
+            with suppress(RuntimeError):
+                self._begin()
         supply, clock_s = self._supply, self._clock()
         supply.watch(now_s, state, motion)
         while self._readings:
             read_at_s, reading = self._readings.popleft()
+            self._is_silence_told = False
             supply.take(reading, now_s - (clock_s - read_at_s))
         if self._is_open and clock_s - self._expected_s > SILENT_S:
             self._tell_silence()
@@ -92,6 +102,12 @@ class SupplyMonitor:
     def close(self) -> None:
         """Let the thread end; nobody waits for it, since it may hang."""
         self._closing.set()
+        self._former = None
+
+    def _begin(self) -> None:
+        closing = threading.Event()
+        threading.Thread(target=self._run, args=(closing,), name=THREAD_NAME, daemon=True).start()
+        self._closing, self._former, self._expected_s = closing, None, self._clock()
 
     def _run(self, closing: threading.Event) -> None:
         while not closing.is_set():
@@ -99,8 +115,11 @@ class SupplyMonitor:
                 reading = self._read()
             except Exception:
                 # Nothing that is read here is worth a stop of the sorting: the silence is told.
-                _log.exception("supply and heat cannot be read and are no longer watched")
-                return
+                if not self._is_failure_told:
+                    self._is_failure_told = True
+                    _log.exception("supply and heat cannot be read; it is tried again once a minute")
+                closing.wait(NOTHING_PERIOD_S)
+                continue
             now_s = self._clock()
             self._readings.append((now_s, reading))
             is_nothing = reading.bits is None and reading.is_low is None and reading.temperature_c is None

@@ -9,9 +9,10 @@ import re
 from pathlib import Path
 
 from edge.bench.report import MachineFacts
-from edge.board.gauges import Gauges, describe_throttled
+from edge.board.gauges import Gauges
 from edge.board.identity import board_name, library_versions, memory_mb, os_name
 from edge.board.sysfiles import ROOT, Run, fields, run_command, text
+from edge.board.throttling import describe_throttled
 
 __all__ = ["machine_facts"]
 

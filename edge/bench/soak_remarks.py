@@ -5,7 +5,8 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from edge.bench.stats import slope
-from edge.board.gauges import Reading, describe_throttled
+from edge.board.gauges import Reading
+from edge.board.throttling import describe_throttled
 from edge.errors import SorterError
 
 __all__ = ["FLAGS", "LEAST_POINTS", "remarks_of"]

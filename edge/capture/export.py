@@ -1,6 +1,7 @@
 """Labels for captured pictures, and class folders of them as `edge-convert` reads photographs."""
 
 import difflib
+import errno
 import os
 import re
 from collections import Counter
@@ -10,13 +11,17 @@ from pathlib import Path
 
 from edge.capture.limits import Entry
 from edge.capture.shelf import ID, Shelf
+from edge.disk import FULL
 from edge.errors import ConfigError
-from edge.paths import write_whole
+from edge.paths import make_folder, sync_folder, write_whole
 
 __all__ = ["Exported", "check_label", "export", "find", "is_label"]
 
 SIMULATED = "sim"
-LABEL_LIMIT = 64
+LABEL_LIMIT, LABEL_LIMIT_BYTES = 64, 255
+"""Characters of a label; and what Linux takes as a name, in which a character may have four bytes."""
+_HOPELESS = FULL | {errno.EROFS}
+"""What the next picture would meet as well."""
 _EXPORTED = re.compile(rf"({ID.pattern})\.jpg")
 
 
@@ -48,6 +53,7 @@ def is_label(label: object) -> bool:
         and 0 < len(label) <= LABEL_LIMIT
         and label == label.strip()
         and label.isprintable()
+        and len(label.encode()) <= LABEL_LIMIT_BYTES
         and not label.startswith((".", "-"))
         and not set(label) & set('/\\:*?"<>|')
     )
@@ -57,8 +63,8 @@ def check_label(label: str, known: Collection[str], *, is_new: bool) -> None:
     """Raises: ConfigError if it can be no class folder, or the configuration does not know it and it is not new."""
     if not is_label(label):
         raise ConfigError(
-            f"label {label!r} can be no class folder; take up to {LABEL_LIMIT} printable characters without a slash "
-            "that do not begin with a point or a dash"
+            f"label {label!r} can be no class folder; take up to {LABEL_LIMIT} printable characters "
+            f"({LABEL_LIMIT_BYTES} bytes) without a slash that do not begin with a point or a dash"
         )
     if label in known or is_new:
         return
@@ -76,7 +82,8 @@ def export(shelf: Shelf, folder: Path, *, with_predicted: bool, with_simulated: 
     Args:
         with_predicted: those that nobody labelled too, under the label that the model gave them.
         with_simulated: those of the simulated tray too, which no camera ever sees.
-    Raises: ConfigError if the folder is that of the pictures, or none; OSError if it cannot be written.
+    What it counts is on the disk when it returns. A picture that cannot be read or written is named and left out.
+    Raises: ConfigError if the folder is that of the pictures, or none; OSError if the disk takes no more.
     """
     _check_folder(shelf, folder)
     done, standing = Exported(), _standing(folder)
@@ -91,22 +98,28 @@ def export(shelf: Shelf, folder: Path, *, with_predicted: bool, with_simulated: 
         if not with_simulated and str(about.get("source", "")).partition(":")[0] == SIMULATED:
             done.simulated += 1
             continue
-        target = folder / label / f"{entry.id}.jpg"
-        former = standing.get(entry.id)
-        if former is not None and former != target:
-            target.parent.mkdir(exist_ok=True)
-            os.replace(former, target)
-            done.moved += 1
-        elif former is None:
-            try:
-                content = shelf.picture(entry)
-            except OSError as exc:
-                done.unreadable.append(f"{entry.id} ({exc.strerror or exc})")
-                continue
-            write_whole(target, content)
-            done.new += 1
+        try:
+            _put(shelf, entry, folder / label / f"{entry.id}.jpg", standing.get(entry.id), done)
+        except OSError as exc:
+            if exc.errno in _HOPELESS:
+                raise
+            done.unreadable.append(f"{entry.id} ({exc.strerror or exc})")
+            continue
         done.labels[label] += 1
     return done
+
+
+def _put(shelf: Shelf, entry: Entry, target: Path, former: Path | None, done: Exported) -> None:
+    """Raises: OSError."""
+    if former is None:
+        write_whole(target, shelf.picture(entry))
+        done.new += 1
+    elif former != target:
+        make_folder(target.parent)
+        os.replace(former, target)
+        sync_folder(target.parent)
+        sync_folder(former.parent)
+        done.moved += 1
 
 
 def _check_folder(shelf: Shelf, folder: Path) -> None:

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from errno import EAGAIN, ENOSPC
+from errno import EAGAIN, ENOSPC, EOVERFLOW
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.capture.limits import Entry, Limits, surplus
-from edge.capture.shelf import BLOCK_BYTES, ID, Shelf, as_seconds, on_disk
+from edge.capture.limits import Allowance, Entry, Kept, Limits, surplus
+from edge.capture.shelf import BLOCK_BYTES, HIGHEST, ID, Count, Shelf, as_seconds, on_disk
 from edge.disk import free_bytes
 
 if TYPE_CHECKING:
@@ -55,7 +55,11 @@ class Keeper:
         self._now_s = now_s
         self._free = free
         self._entries: dict[int, Entry] = {}
+        self._kept = Kept()
         self._has_looked = False
+        self._highest = 0
+        self._is_restored = False
+        self.allowance = Allowance(limits.max_a_day, now_s())
         self._operated_s = 0.0
         self._counted_s = now_s()
         self._lock_fd: int | None = None
@@ -74,6 +78,11 @@ class Keeper:
         """What is kept, oldest first, as far as it was looked for."""
         return tuple(self._entries.values())
 
+    @property
+    def kept(self) -> Kept:
+        """How much of it there is; at once, however many there are, and in any thread."""
+        return self._kept
+
     def open(self) -> None:
         """Become the one writer, remove what a power cut left, and hold the limits.
 
@@ -86,11 +95,16 @@ class Keeper:
             self._look()
             newest = next(reversed(self.entries), None)
             known_s = 0.0 if newest is None else self._age_mark(newest)
-            self._operated_s = max(self._operated_s, self._shelf.operated_s(), known_s)
+            count = self._shelf.count()
+            self._operated_s = max(self._operated_s, count.operated_s, known_s)
+            self._highest = max(self._highest, count.highest)
+            if count.left is not None and not self._is_restored:
+                self.allowance.restore(count.left)
+            self._is_restored = True
             self._hold_limits()
 
     def put(self, image: "BgrImage", about: Mapping[str, Any]) -> None:
-        """Write a picture down and remove what is too much by then.
+        """Write a picture down and remove what is too much by then. It was taken off `allowance` before.
 
         Args:
             image: (H, W, 3) uint8 BGR.
@@ -114,27 +128,33 @@ class Keeper:
             if self._lacks_bytes(coming_bytes) > 0:
                 megabytes = self._limits.keep_free_bytes / 1e6
                 raise OSError(ENOSPC, f"less than {megabytes:g} MB of the disk would stay free")
-            number = 1 + max(self._entries, default=0)
-            self._entries = {**self._entries, number: self._shelf.write(number, event_id, jpeg, fields)}
+            number = 1 + max(self._highest, max(self._entries, default=0))
+            if number > HIGHEST:
+                raise OSError(EOVERFLOW, "numbers of pictures are used up; move what is there away, with .operated")
+            self._highest = number
+            # First: whatever ends this process now, the next one keeps no picture in its place.
+            self._remember()
+            self._set({**self._entries, number: self._shelf.write(number, event_id, jpeg, fields)})
 
-    def prune(self, need_bytes: int) -> int:
-        """Remove pictures, labelled ones too if need be, until so much room is free again.
+    def prune(self, need_bytes: int, folder: Path) -> int:
+        """Remove pictures, labelled ones too if need be, until so much room is free again on the disk of a folder.
 
-        Returns: how much was freed, in bytes. It never raises, and waits for a second at most.
+        Returns: how much was freed there, in bytes; 0, and nothing is removed, where the pictures lie on another disk.
+            It never raises, and waits for a second at most.
         """
-        if not self._mutex.acquire(timeout=PRUNE_WAIT_S):
+        if not self._is_on_disk_of(folder) or not self._mutex.acquire(timeout=PRUNE_WAIT_S):
             return 0
         before = 0
         try:
             if not self._has_looked:
                 self._look()
-            before = self._total_bytes()
+            before = self._kept.bytes
             self._drop_surplus(max(before - need_bytes, 0), len(self._entries))
         except OSError:
             # What was removed until then is free.
             pass
         finally:
-            freed = before - self._total_bytes()
+            freed = before - self._kept.bytes
             self._mutex.release()
         return freed
 
@@ -142,14 +162,14 @@ class Keeper:
         """Count the time of operation, look what others did to the folder, and hold the limits. Raises: OSError."""
         with self._mutex:
             self._count()
-            self._shelf.count_operated(self._operated_s)
+            self._remember()
             self._look()
             self._hold_limits()
 
     def tidy(self) -> None:
         """Hold the limits in a folder that another process may be writing to. Raises: OSError."""
         with self._mutex:
-            self._operated_s = self._shelf.operated_s()
+            self._operated_s = self._shelf.count().operated_s
             self._look()
             self._hold_limits()
 
@@ -160,7 +180,7 @@ class Keeper:
                 return
             self._count()
             with suppress(OSError):
-                self._shelf.count_operated(self._operated_s)
+                self._remember()
             os.close(self._lock_fd)
             self._lock_fd = None
 
@@ -191,15 +211,27 @@ class Keeper:
         return handle
 
     def _look(self) -> None:
-        self._entries = {entry.number: entry for entry in self._shelf.scan()}
+        self._set({entry.number: entry for entry in self._shelf.scan()})
         self._has_looked = True
+
+    def _set(self, entries: dict[int, Entry]) -> None:
+        labelled = sum(entry.is_labelled for entry in entries.values())
+        self._entries = entries
+        self._kept = Kept(len(entries), sum(entry.bytes for entry in entries.values()), labelled)
+
+    def _is_on_disk_of(self, folder: Path) -> bool:
+        try:
+            return os.stat(self._shelf.folder).st_dev == os.stat(folder).st_dev
+        except OSError:
+            # Nothing is there, or nobody knows where: what a person labelled is not given up for that.
+            return False
+
+    def _remember(self) -> None:
+        self._shelf.remember(Count(self._operated_s, self._highest, self.allowance.left))
 
     def _count(self) -> None:
         now_s = self._now_s()
         self._operated_s, self._counted_s = self._operated_s + now_s - self._counted_s, now_s
-
-    def _total_bytes(self) -> int:
-        return sum(entry.bytes for entry in self._entries.values())
 
     def _lacks_bytes(self, coming_bytes: int = 0) -> int:
         """What would be missing of the room that must stay free; negative where there is more. Raises: OSError."""
@@ -211,7 +243,7 @@ class Keeper:
         self._drop_surplus(self._limits.max_bytes - coming_bytes, self._limits.max_count - coming)
         lacking = self._lacks_bytes(coming_bytes)
         if lacking > 0:
-            left = self._total_bytes() - lacking
+            left = self._kept.bytes - lacking
             gone = self._victims(self.entries, left, len(self._entries))
             self._drop([entry for entry in gone if not entry.is_labelled and not self._shelf.is_labelled(entry)])
 
@@ -240,11 +272,17 @@ class Keeper:
 
     def _refuse_where_only_labelled(self, coming_bytes: int) -> None:
         """A picture that nobody looked at is not worth one that a person labelled. Raises: OSError."""
-        gone = self._victims(self.entries, self._limits.max_bytes - coming_bytes, self._limits.max_count - 1)
-        if any(entry.is_labelled for entry in gone):
+        if self._must_give_labelled(coming_bytes):
+            # Another process may have removed some, now that they are exported.
+            self._look()
+        if self._must_give_labelled(coming_bytes):
             raise OSError(
                 ENOSPC, "labelled pictures take all the room; export them, then edge-sorter capture prune --labelled"
             )
+
+    def _must_give_labelled(self, coming_bytes: int) -> bool:
+        gone = self._victims(self.entries, self._limits.max_bytes - coming_bytes, self._limits.max_count - 1)
+        return any(entry.is_labelled for entry in gone)
 
     def _drop(self, gone: list[Entry]) -> None:
         """Raises: OSError; those before are gone."""
@@ -254,4 +292,4 @@ class Keeper:
                 self._shelf.remove(entry)
                 removed.add(entry.number)
         finally:
-            self._entries = {number: kept for number, kept in self._entries.items() if number not in removed}
+            self._set({number: kept for number, kept in self._entries.items() if number not in removed})

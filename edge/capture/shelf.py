@@ -12,15 +12,18 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge.capture.limits import Entry
+from edge.paths import make_folder, sync_folder
 from edge.reading import read_whole
 
-__all__ = ["BLOCK_BYTES", "ID", "Shelf", "as_seconds", "on_disk"]
+__all__ = ["BLOCK_BYTES", "HIGHEST", "ID", "Count", "Shelf", "as_seconds", "on_disk"]
 
 ID = re.compile(r"[0-9A-Za-z]{1,64}-[0-9]{1,12}")
 """An event's id, as the ledger gives it."""
+HIGHEST = 999_999_999
+"""A file with a higher number is not ours: the store counts from 1, and would need thousands of years."""
 BLOCK_BYTES = 4096
 """A file takes whole blocks of the disk."""
 JSON_LIMIT_BYTES = 65_536
@@ -29,6 +32,20 @@ FILE_MODE, FOLDER_MODE = 0o640, 0o750
 _PARTIAL = ".partial"
 _OPERATED = ".operated"
 _NAME = re.compile(rf"(?P<number>[0-9]{{8,12}})-(?P<id>{ID.pattern})\.(?P<kind>jpg|json|label)(?P<partial>\.partial)?")
+
+
+class Count(NamedTuple):
+    """What the folder remembers beside the pictures, which may all be removed.
+
+    Attributes:
+        operated_s: seconds of operation.
+        highest: number of the last picture.
+        left: pictures that may be kept now (`Allowance`); None in a folder that nobody counted in.
+    """
+
+    operated_s: float = 0.0
+    highest: int = 0
+    left: float | None = None
 
 
 class Shelf:
@@ -43,9 +60,7 @@ class Shelf:
 
     def make(self) -> None:
         """Make the folder where it is missing, for the owner and the group only. Raises: OSError."""
-        if not self.folder.is_dir():
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        make_folder(self.folder, FOLDER_MODE)
 
     def scan(self) -> list[Entry]:
         """Every picture, oldest first; none where there is no folder. Raises: OSError if it cannot be looked into."""
@@ -118,19 +133,29 @@ class Shelf:
         return os.path.lexists(self.folder / f"{entry.stem}.label")
 
     def set_label(self, entry: Entry, label: str | None) -> None:
-        """Attach a label, or take it off. Raises: OSError."""
+        """Attach a label, or take it off; a person's work is on the disk when this returns. Raises: OSError."""
         if label is None:
             (self.folder / f"{entry.stem}.label").unlink(missing_ok=True)
         else:
             self._write(f"{entry.stem}.label", f"{label}\n".encode())
+        sync_folder(self.folder)
 
-    def operated_s(self) -> float:
-        """Seconds of operation that were counted so far; 0 where nothing sound is written down."""
-        return as_seconds(self._fields(_OPERATED).get("operated_s"))
+    def count(self) -> Count:
+        """What was counted so far, as far as it is written down soundly."""
+        fields = self._fields(_OPERATED)
+        highest, left = fields.get("highest"), fields.get("left")
+        is_sound = isinstance(highest, int) and not isinstance(highest, bool) and 0 <= highest <= HIGHEST
+        return Count(
+            as_seconds(fields.get("operated_s")),
+            int(highest or 0) if is_sound else 0,
+            None if left is None else as_seconds(left),
+        )
 
-    def count_operated(self, operated_s: float) -> None:
-        """Remember the seconds of operation. Raises: OSError."""
-        self._write(_OPERATED, json.dumps({"operated_s": round(operated_s, 1)}).encode())
+    def remember(self, count: Count) -> None:
+        """Write down what was counted. Raises: OSError."""
+        left = None if count.left is None else round(max(count.left, 0.0), 3)
+        fields = {"operated_s": round(count.operated_s, 1), "highest": count.highest, "left": left}
+        self._write(_OPERATED, json.dumps(fields).encode())
 
     def _own_files(self) -> Iterator[tuple[re.Match[str], int]]:
         """Regular files whose names are ours, and the room they take."""
@@ -141,7 +166,7 @@ class Shelf:
         with found:
             for file in found:
                 match = _NAME.fullmatch(file.name)
-                if match is None:
+                if match is None or int(match["number"]) > HIGHEST:
                     continue
                 with suppress(FileNotFoundError):
                     # What vanishes meanwhile was removed by someone else.

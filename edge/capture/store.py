@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.capture.keeper import COUNT_S, Keeper
-from edge.capture.limits import Allowance, Limits
+from edge.capture.limits import Limits
 from edge.disk import FULL, free_bytes
 
 if TYPE_CHECKING:
@@ -82,13 +82,13 @@ class CaptureStore:
         limits = limits or Limits()
         self._keeper = Keeper(folder, limits, jpeg_quality, now_s=now_s, free=free)
         self._now_s = now_s
-        self._allowance = Allowance(limits.max_a_day, now_s())
         self._is_allowance_told = False
         self._wake = threading.Condition()
         self._queue: deque[tuple[BgrImage, Mapping[str, Any]]] = deque()
         self._is_busy = False
         self._is_closing = False
         self._thread: threading.Thread | None = None
+        self._count = threading.Lock()
         self._kept = self._missed = 0
         self._problem: str | None = None
         self._lacks_room = False
@@ -115,10 +115,8 @@ class CaptureStore:
     @property
     def figures(self) -> Figures:
         """How the store stands; may be asked in any thread."""
-        entries = self._keeper.entries
-        labelled = sum(entry.is_labelled for entry in entries)
-        total = sum(entry.bytes for entry in entries)
-        return Figures(len(entries), total, labelled, self._kept, self._missed, self._problem)
+        kept = self._keeper.kept
+        return Figures(kept.pictures, kept.bytes, kept.labelled, self._kept, self._missed, self._problem)
 
     def open(self) -> None:
         """Start the thread, which makes the folder and removes what a power cut left there."""
@@ -134,29 +132,15 @@ class CaptureStore:
             image: (H, W, 3) uint8 BGR.
             about: what is known of it, ready for JSON; `event_id` names it.
         """
-        if not self.is_ready:
-            self._missed += 1
-            return
-        try:
-            copy = image.copy()
-        except MemoryError:
-            self._missed += 1
-            return
-        with self._wake:
-            waiting = sum(queued.nbytes for queued, _ in self._queue)
-            if self._queue and waiting + copy.nbytes > QUEUE_BYTES:
-                self._missed += 1
-                return
-            self._allowance.use()
-            self._queue.append((copy, about))
-            self._wake.notify_all()
+        if not self.is_ready or not self._enqueue(image, about):
+            self._tally(is_kept=False)
 
-    def prune(self, need_bytes: int) -> int:
-        """Give pictures up, labelled ones last, until so much room is free (`disk.Give`).
+    def prune(self, need_bytes: int, folder: Path) -> int:
+        """Give pictures up, labelled ones last, until so much room is free on the disk of a folder (`disk.Give`).
 
-        Returns: how much was freed, in bytes. It waits for a second at most.
+        Returns: how much was freed there, in bytes. It waits for a second at most.
         """
-        return self._keeper.prune(need_bytes)
+        return self._keeper.prune(need_bytes, folder)
 
     def flush(self, limit_s: float = CLOSE_S) -> bool:
         """Wait until nothing waits to be written. Returns: whether it came to that in time."""
@@ -175,8 +159,28 @@ class CaptureStore:
             _log.warning("captures in %s are still being written; the disk hangs, and they are left", self.folder)
         self._thread = None
 
+    def _enqueue(self, image: "BgrImage", about: Mapping[str, Any]) -> bool:
+        try:
+            copy = image.copy()
+        except MemoryError:
+            return False
+        with self._wake:
+            waiting = sum(queued.nbytes for queued, _ in self._queue)
+            if self._queue and waiting + copy.nbytes > QUEUE_BYTES:
+                return False
+            self._keeper.allowance.use()
+            self._queue.append((copy, about))
+            self._wake.notify_all()
+        return True
+
+    def _tally(self, *, is_kept: bool) -> None:
+        """The loop counts what it could not hand over, the thread what became of the rest."""
+        with self._count:
+            self._kept += is_kept
+            self._missed += not is_kept
+
     def _has_allowance(self, now_s: float) -> bool:
-        if self._allowance.has_any(now_s):
+        if self._keeper.allowance.has_any(now_s):
             self._is_allowance_told = False
             return True
         if not self._is_allowance_told:
@@ -212,9 +216,7 @@ class CaptureStore:
         self._keeper.close()
 
     def _write(self, image: "BgrImage", about: Mapping[str, Any]) -> None:
-        is_kept = self._attempt(lambda: self._put(image, about), is_proof=True)
-        self._kept += is_kept
-        self._missed += not is_kept
+        self._tally(is_kept=self._attempt(lambda: self._put(image, about), is_proof=True))
 
     def _put(self, image: "BgrImage", about: Mapping[str, Any]) -> None:
         if not self._keeper.is_open:

@@ -1,6 +1,7 @@
 """Picks the pictures that are worth a label while the sorter runs."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,8 @@ class CaptureWatcher:
     def on_decision(self, frame: Frame, decision: Decision) -> None:
         """Copy the frame, if the item's is to be kept."""
         is_wanted = decision.kind.value in self._kinds and self._store.is_ready
-        self._item = (decision, self._copied(frame.image)) if is_wanted else None
+        copy = self._copied(frame.image) if is_wanted else None
+        self._item = None if copy is None else (decision, copy)
 
     def on_event(self, record: Mapping[str, Any]) -> None:
         type_ = record["type"]
@@ -78,10 +80,15 @@ class CaptureWatcher:
             self._keep_fault()
         self._last = self._item = self._memory = None
 
-    def _copied(self, image: BgrImage) -> BgrImage:
-        """Into the same memory each time: the gate waits for it, and new memory takes ten times as long."""
+    def _copied(self, image: BgrImage) -> BgrImage | None:
+        """Into the same memory each time: the gate waits for it, and new memory takes ten times as long.
+
+        Returns: the copy; None where there is no memory for one, which is no reason to stop sorting.
+        """
         if self._memory is None or self._memory.shape != image.shape:
-            self._memory = image.copy()
+            self._memory = None
+            with suppress(MemoryError):
+                self._memory = image.copy()
         else:
             np.copyto(self._memory, image)
         return self._memory

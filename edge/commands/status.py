@@ -1,14 +1,22 @@
 """`edge-sorter status`: how the sorter does, from the file that it writes."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from edge.health.place import STALE_S, STATUS_NAME, kernel_boot_id, read_status, status_places, up_s
+from edge.health.place import (
+    STALE_S,
+    STATUS_NAME,
+    SUPPLY_LOW,
+    is_alive,
+    kernel_boot_id,
+    read_status,
+    status_places,
+    up_s,
+)
 from edge.printable import printable
 
 __all__ = ["NO_STATUS", "show_status"]
@@ -43,7 +51,7 @@ def _staleness(fields: Mapping[str, Any]) -> str | None:
     if fields.get("kernel_boot_id") != kernel_boot_id():
         return "it was written before the machine was started"
     pid, written_s = fields.get("pid"), fields.get("kernel_up_s")
-    if isinstance(pid, int) and pid > 0 and not _is_alive(pid):
+    if isinstance(pid, int) and pid > 0 and not is_alive(pid):
         return f"process {pid}, which wrote it, is gone"
     age_s = up_s() - written_s if isinstance(written_s, int | float) else STALE_S + 1
     if not -1.0 <= age_s <= STALE_S:
@@ -51,22 +59,12 @@ def _staleness(fields: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        # Another user's.
-        return True
-    return True
-
-
 def _describe(fields: Mapping[str, Any], trouble: str | None) -> list[str]:
     """The status in words, the most urgent first."""
     lines = [_headline(fields, trouble)]
     for hold in _maps(fields.get("holds")):
-        lines.append(f"  held by {hold.get('reason')}")
+        reason = hold.get("reason")
+        lines.append("  waits for the supply, which is too low" if reason == SUPPLY_LOW else f"  held by {reason}")
     for full in _maps(fields.get("full_bins")):
         lines.append(f"  bin {full.get('bin')} is full")
     if fields.get("safe_mode"):

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from edge.board.gauges import Gauges, Reading, describe_throttled
+from edge.board.gauges import Gauges, Reading
 from edge.board.sysfiles import number
+from edge.board.throttling import describe_throttled
 from edge.doctor.findings import Finding, note, ok, warning
 from edge.doctor.machine import Machine
 

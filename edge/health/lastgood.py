@@ -21,6 +21,7 @@ from pathlib import Path
 from edge.bundle import MANIFEST_NAME, MODEL_NAME, load_bundle
 from edge.config import Config
 from edge.errors import BundleError
+from edge.paths import sync_folder
 from edge.presence.tray_picture import tray_picture_path
 from edge.records import ModelId
 
@@ -94,8 +95,13 @@ class LastGood:
         return self._find("bundle")
 
     def keep_aside(self, used: Used) -> None:
-        """`keep` in a thread of its own: a bundle has megabytes, and the loop does not wait for a disk."""
-        self.close()
+        """`keep` in a thread of its own: a bundle has megabytes, and the loop does not wait for a disk.
+
+        One that still writes is not waited for either, and stays the only one: the next sound run keeps what is new.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            _log.warning("the disk is still busy with the last good configuration before; this one is not kept")
+            return
         self._thread = threading.Thread(target=self.keep, args=(used,), name="last-good", daemon=True)
         self._thread.start()
 
@@ -141,15 +147,15 @@ class LastGood:
             for file, content in files.items():
                 _write(partial / file, content)
             for folder in {(partial / file).parent for file in files} | {partial}:
-                _sync(folder)
+                sync_folder(folder)
             os.rename(partial, target)
-            _sync(self._folder)
+            sync_folder(self._folder)
         if not _points_to(link, name):
             fresh = self._folder / f"{_NEW}{kind}"
             _remove(fresh)
             os.symlink(name, fresh)
             os.replace(fresh, link)
-            _sync(self._folder)
+            sync_folder(self._folder)
         for former in self._folder.glob(f"*{kind}*"):
             if former.name not in (kind, name):
                 _remove(former)
@@ -204,14 +210,6 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(handle)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(path: Path) -> None:

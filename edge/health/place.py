@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ __all__ = [
     "STALE_S",
     "STATUS_NAME",
     "STATUS_SCHEMA",
+    "SUPPLY_LOW",
     "UNIT_FOLDER",
+    "is_alive",
     "kernel_boot_id",
     "read_status",
     "runtime_dir",
@@ -27,6 +29,8 @@ METRICS_NAME = "metrics.prom"
 UNIT_FOLDER = Path("/run/edge-sorter")
 """`RuntimeDirectory=edge-sorter` of the unit."""
 STATUS_SCHEMA = 1
+SUPPLY_LOW = "supply_low"
+"""Among the `holds`: a motion waits until the supply's voltage is high enough."""
 STATUS_LIMIT_BYTES = 1 << 20
 STALE_S = 15.0
 """A status that is older, which is three times what it may be, is of a sorter that hangs or is gone."""
@@ -51,15 +55,40 @@ def status_places(environment: Mapping[str, str] = os.environ) -> tuple[Path, ..
 
 
 def read_status(places: Iterable[Path]) -> tuple[Path, dict[str, Any]] | None:
-    """The first status file that can be read, and where it lies; None if there is none."""
+    """The status that tells most, and where it lies: the first one whose process still runs, else the first one that
+    can be read; None if there is none. A service that ended does not hide a run of the user's own.
+    """
+    found = list(_statuses(places))
+    running = (one for one in found if _is_running(one[1]))
+    return next(running, found[0] if found else None)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, of whichever user."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        # Another user's.
+        return True
+    return True
+
+
+def _is_running(fields: Mapping[str, Any]) -> bool:
+    pid = fields.get("pid")
+    is_of_now = not fields.get("ended") and fields.get("kernel_boot_id") == kernel_boot_id()
+    return is_of_now and isinstance(pid, int) and pid > 0 and is_alive(pid)
+
+
+def _statuses(places: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for place in places:
         try:
             fields = json.loads(read_whole(place / STATUS_NAME, STATUS_LIMIT_BYTES))
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(fields, dict) and fields.get("schema") == STATUS_SCHEMA:
-            return place / STATUS_NAME, fields
-    return None
+            yield place / STATUS_NAME, fields
 
 
 def up_s() -> float:

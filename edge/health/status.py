@@ -15,7 +15,7 @@ from typing import Any
 import edge
 from edge.clock import Clock, utc_now
 from edge.health.metrics import metrics_text
-from edge.health.place import METRICS_NAME, STATUS_NAME, STATUS_SCHEMA, kernel_boot_id, up_s
+from edge.health.place import METRICS_NAME, STATUS_NAME, STATUS_SCHEMA, SUPPLY_LOW, kernel_boot_id, up_s
 from edge.health.totals import Totals
 from edge.machine import Machine, State
 from edge.machine_stops import LEDGER_FAILED
@@ -53,6 +53,7 @@ class StatusFile:
         self._machine: Machine | None = None
         self._state = State.BOOT
         self._holds: tuple[Any, ...] = ()
+        self._is_waiting = False
         self._full_bins: tuple[Any, ...] = ()
         self._shown: tuple[str, Status] | None = ("starting", Status.STARTING)
         self._totals = Totals()
@@ -103,10 +104,12 @@ class StatusFile:
         if (
             state is not self._state
             or machine.holds is not self._holds
+            or _waits_for_supply(machine) is not self._is_waiting
             or machine.full_bins is not self._full_bins
             or self._shown is not None
         ):
             self._state, self._holds, self._full_bins = state, machine.holds, machine.full_bins
+            self._is_waiting = _waits_for_supply(machine)
             self._shown, self._is_due = None, True
         now_s = self._clock.now_s()
         # A file is not worth making an item wait for its decision.
@@ -159,7 +162,7 @@ class StatusFile:
             "state": state,
             "status": status.value,
             "is_sorting": is_up and machine is not None and machine.state not in _STANDING,
-            "holds": [] if machine is None else [{"reason": reason, "t_s": t_s} for reason, t_s in machine.holds],
+            "holds": [] if machine is None else [{"reason": reason, "t_s": t_s} for reason, t_s in _holds(machine)],
             "full_bins": [] if machine is None else [{"bin": name, "t_s": t_s} for name, t_s in machine.full_bins],
             "fault": self._fault(status),
             "last_fault": self._totals.last_fault,
@@ -223,6 +226,16 @@ class StatusFile:
             for name in (STATUS_NAME, METRICS_NAME):
                 for litter in self._folder.glob(f".{name}.*"):
                     litter.unlink()
+
+
+def _waits_for_supply(machine: Machine) -> bool:
+    """A motion is due that would take the processor down, or an item lies there whose motion would."""
+    return machine.is_motion_due or (machine.is_supply_low and machine.state is State.SETTLING)
+
+
+def _holds(machine: Machine) -> tuple[tuple[str, float], ...]:
+    is_waiting = _waits_for_supply(machine)
+    return (*machine.holds, (SUPPLY_LOW, machine.entered_s)) if is_waiting else machine.holds
 
 
 def _known(name: str) -> str:

@@ -2,10 +2,8 @@
 
 import logging
 import threading
-import zlib
 from typing import Any, Literal, Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +11,8 @@ from edge.clock import Clock, MonotonicClock
 from edge.errors import SorterError, SourceError
 from edge.ports import Dull, Prepare
 from edge.preprocess import check_image
-from edge.records import BgrImage, Frame, Grey, Prepared
+from edge.records import BgrImage, Frame, Prepared
+from edge.sources.frozen import FrozenCheck
 from edge.thumbnail import thumbnail
 
 __all__ = ["Camera", "LiveSource"]
@@ -237,7 +236,7 @@ class LiveSource:
 
     def _grab_for_ever(self) -> None:
         index = 0
-        frozen = _FrozenCheck(self._frozen_s, self._dark_level)
+        frozen = FrozenCheck(self._frozen_s, self._dark_level)
         told_fps: float | None = None
         while not self._is_closing:
             limit_fps = self._limit_fps
@@ -285,26 +284,3 @@ class LiveSource:
                 self._missed += self._slot is not None
                 self._slot = frame
                 self._mail.notify_all()
-
-
-class _FrozenCheck:
-    """Notices pictures that repeat bit for bit: by their thumbnails, and where these are alike by every 16th row."""
-
-    def __init__(self, frozen_s: float, dark_level: float) -> None:
-        self._frozen_s = frozen_s
-        self._dark_level = dark_level
-        self._thumb: Grey | None = None
-        self._checksum: int | None = None
-        self._since_s = 0.0
-
-    def is_frozen(self, image: BgrImage, thumb: Grey, t_s: float) -> bool:
-        if self._thumb is None or (thumb != self._thumb).any() or cv2.mean(thumb)[0] < self._dark_level:
-            self._thumb, self._checksum, self._since_s = thumb, None, t_s
-            return False
-        checksum = zlib.crc32(image[::16].tobytes())
-        if self._checksum is None:
-            # The picture before it was not summed up, since hardly any repeats: time counts from it all the same.
-            self._checksum = checksum
-        elif checksum != self._checksum:
-            self._checksum, self._since_s = checksum, t_s
-        return t_s - self._since_s >= self._frozen_s

@@ -2,10 +2,8 @@
 
 import atexit
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import cv2
@@ -15,6 +13,7 @@ from edge.config import CameraConfig
 from edge.errors import ConfigError, SourceError
 from edge.records import BgrImage
 from edge.sources.framing import before_turning, pixels, sensor_crop, size_for, turned_into
+from edge.sources.picamera2_library import load_library
 from edge.sources.rate import RateLimit
 
 __all__ = ["Picamera2Camera"]
@@ -25,6 +24,8 @@ BUFFERS = 4
 """One is being copied; the others are with the camera, which needs two at least to keep its rate."""
 FULL_VIEW_FPS = 30.0
 """Up to this rate every camera module can read its whole field of view, two by two pixels taken together."""
+ASK_AGAIN_S = 5.0
+"""A camera that refused another rate is asked for it again after so long."""
 CHECKED_AT = 12
 """Picture whose own record tells whether the settings were taken; the first ones may come before they are."""
 TOLERANCE = 0.05
@@ -76,7 +77,9 @@ class Picamera2Camera:
         self._index = index
         self._size = (width_px, height_px)
         self._fps = self._full_fps = fps
-        self._rate = RateLimit(clock or MonotonicClock())
+        self._clock = clock or MonotonicClock()
+        self._rate = RateLimit(self._clock)
+        self._ask_again_s: float | None = None
         self._settings = settings
         self._library: Any = None
         self._picam2: Any = None
@@ -89,7 +92,7 @@ class Picamera2Camera:
 
     def open(self) -> None:
         """Start the camera. Raises: SourceError if picamera2 or the camera is missing, or refuses."""
-        self._library = _load_library()
+        self._library = load_library()
         self.limit_rate(None)
         try:
             known = self._library.Picamera2.global_camera_info()
@@ -130,6 +133,7 @@ class Picamera2Camera:
                 self._pictures += 1
                 if self._pictures == CHECKED_AT:
                     self._tell_what_was_not_taken(request.get_metadata())
+                self._ask_again()
                 if not self._rate.is_due():
                     return None
                 with self._library.MappedArray(request, "main", reshape=False, write=False) as mapped:
@@ -141,16 +145,15 @@ class Picamera2Camera:
             raise SourceError(f"camera picamera2:{self._index} is lost ({exc}); check its cable") from exc
 
     def limit_rate(self, fps: float | None) -> None:
-        """The camera itself makes fewer pictures; where it cannot, the others are given back unread."""
+        """The camera itself makes fewer pictures; where it cannot, the others are given back unread. One that refuses
+        is asked again from time to time: it may be slow still when all of its pictures are wanted.
+        """
         self._fps = self._full_fps if fps is None else min(fps, self._full_fps)
-        if self._picam2 is None or "FrameDurationLimits" not in self._picam2.camera_controls:
-            self._rate.set(fps)
-            return
-        try:
-            self._picam2.set_controls({"FrameDurationLimits": self._frame_durations_us()})
-        except Exception as exc:  # libcamera's errors come as whatever Python has
-            _log.warning("camera picamera2:%d does not change its rate (%s)", self._index, exc)
-            self._rate.set(fps)
+        self._ask_again_s = None
+        is_obeyed = False
+        if self._picam2 is not None and "FrameDurationLimits" in self._picam2.camera_controls:
+            is_obeyed = self._set_rate()
+        self._rate.set(None if is_obeyed else fps)
 
     def close(self) -> None:
         """Stop the camera and give it back. Raises: SourceError if it is gone, and left as it is."""
@@ -167,6 +170,21 @@ class Picamera2Camera:
             picam2.close()
         except Exception as exc:  # libcamera's errors come as whatever Python has
             raise SourceError(f"camera picamera2:{self._index} did not close in order ({exc})") from exc
+
+    def _set_rate(self) -> bool:
+        try:
+            self._picam2.set_controls({"FrameDurationLimits": self._frame_durations_us()})
+        except Exception as exc:  # libcamera's errors come as whatever Python has
+            if self._ask_again_s is None:
+                _log.warning("camera picamera2:%d does not change its rate (%s)", self._index, exc)
+            self._ask_again_s = self._clock.now_s() + ASK_AGAIN_S
+            return False
+        self._ask_again_s = None
+        return True
+
+    def _ask_again(self) -> None:
+        if self._ask_again_s is not None and self._clock.now_s() >= self._ask_again_s and self._set_rate():
+            self._rate.set(None)
 
     def _configure(self, picam2: Any) -> None:
         settings = self._settings
@@ -273,33 +291,6 @@ class Picamera2Camera:
             x, y, width, height = self._crop
             image = image[y : y + height, x : x + width]
         return turned_into(image, self._rotation_deg, out)
-
-
-def _load_library() -> Any:
-    # libcamera writes what it does to standard error at every start; only what fails is of interest there.
-    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")
-    try:
-        return _Library()
-    except ModuleNotFoundError as exc:
-        raise SourceError(
-            f"source picamera2 needs the Python module {exc.name}; run: sudo apt install python3-picamera2, and make "
-            "the program's environment with --system-site-packages"
-        ) from exc
-    except Exception as exc:  # such as one NumPy in the environment and another that picamera2 was built for
-        raise SourceError(
-            f"picamera2 cannot be loaded ({exc}); install the program with -c constraints-bookworm.txt on Bookworm, "
-            "so that its NumPy is the one that apt's picamera2 was built for"
-        ) from exc
-
-
-class _Library:
-    """The parts of picamera2 and libcamera that are used here; they come from apt and belong to no environment."""
-
-    def __init__(self) -> None:
-        picamera2 = import_module("picamera2")
-        self.Picamera2: Any = picamera2.Picamera2
-        self.MappedArray: Any = picamera2.MappedArray
-        self.Transform: Any = import_module("libcamera").Transform
 
 
 def _full_view(limits: tuple[Any, Any, Any]) -> tuple[int, int, int, int]:

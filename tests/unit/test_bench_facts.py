@@ -9,9 +9,9 @@ import pytest
 import edge
 from edge.bench.facts import machine_facts
 from edge.board.gauges import Gauges, Reading
-from edge.board.throttling import describe_throttled
 from edge.board.power import find_meter
 from edge.board.sysfiles import run_command
+from edge.board.throttling import describe_throttled
 
 PMIC = """\
  3V7_WL_SW_A current(0)=0.10000000A

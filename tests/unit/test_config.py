@@ -67,7 +67,7 @@ MISTAKES = [
     ),
     ("a bin at home", "gate:\n  home_deg: 140.0\n", 1, "bins_deg and home_deg share an angle"),
     ("a bin named home", "gate:\n  bins_deg: {home: 10.0}\n", 2, "bins_deg names a bin 'home'"),
-    ("an alias", "a: &x [1]\nb: *x\n", 2, "alias *x is not allowed here; write the value itself"),
+    ("an alias", "a: &x [1]\nb: *x\n", 2, "an alias (*name) is not allowed here"),
     ("a source of no kind", "source:\n  spec: webcam\n", 2, "spec is 'webcam', expected sim[:SEED]"),
     ("a deadline before rest", "vote:\n  deadline_s: 0.1\n", 2, "vote.deadline_s is 0.1, not above settle.quiet_s"),
     ("a bin without an angle", "gate:\n  bins_deg:\n    a: left\n", 3, "gate.bins_deg.a is 'left': input should be a"),
