@@ -4,7 +4,7 @@ export SORTER_RIG_CACHE ?= $(HOME)/.cache/edge-sorter/rig
 export SORTER_RIG ?= ../shared/rig
 RIG_FLAGS ?=
 
-.PHONY: rig rig-test
+.PHONY: rig rig-test rig-fault
 
 rig: setup  ## make what the rig boots, where it is not cached: a kernel and a root image (SORTER_RIG_CACHE)
 	@tests/rig/tools.sh
@@ -13,5 +13,8 @@ rig: setup  ## make what the rig boots, where it is not cached: a kernel and a r
 
 rig-test: rig  ## test the working tree in the rig, from outside the process (RIG_FLAGS='-k estop')
 	@$(BIN)/python tests/rig/run.py "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)" -- $(RIG_FLAGS)
+
+rig-fault: rig  ## inject the faults that need a real kernel: power cuts, camera, hangs, clock, memory (RIG_FLAGS='--only cuts')
+	@$(BIN)/python -m tests.rig.fault $(RIG_FLAGS) "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)"
 
 -include tests/rig/pi/pi.mk tests/rig/picamera/picamera.mk

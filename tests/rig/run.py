@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -41,41 +41,59 @@ def main() -> int:
     parser.add_argument("flags", nargs="*", help="flags of pytest in the guest")
     options = parser.parse_args()
     out = options.image.resolve().parent / "out"
+    build_wheel(out)
+    # Side by side: each guest has one processor, and the contracts have no need of the other's camera and service.
+    parts = PARTS if options.part == "all" else (options.part,)
+    return run_parts(parts, options.kernel, options.image, out, options.flags, options.limit_s)
+
+
+def build_wheel(out: Path) -> None:
+    """Empty the folder of results, and put the working tree's wheel into it."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
     subprocess.run([*build, "--wheel-dir", str(out), str(REPO)], check=True)
 
-    # Side by side: each guest has one processor, and the contracts have no need of the other's camera and service.
-    parts = PARTS if options.part == "all" else (options.part,)
+
+def run_parts(
+    parts: Sequence[str], kernel: Path, image: Path, out: Path, flags: Sequence[str], limit_s: float, cow: str = "cow"
+) -> int:
+    """Boot a guest for each part, side by side, and wait for their tests.
+
+    Args:
+        out: holds the wheel; each part has a folder in it.
+        cow: file in which what the guest writes to its disk is kept; a name without a folder ends with the guest.
+    Returns: 0 if all tests passed.
+    """
     started_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         guests = {}
         for part in parts:
             folder = out / part
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
+            (folder / "status").unlink(missing_ok=True)
             (folder / "part").write_text(part)
-            (folder / "flags").write_text(shlex.join(options.flags))
+            (folder / "flags").write_text(shlex.join(flags))
             for wheel in out.glob("*.whl"):
                 shutil.copy(wheel, folder)
-            guests[folder] = stack.enter_context(_guest(options.kernel.resolve(), options.image.resolve(), folder))
-        statuses = [_follow(guest, folder, started_s + options.limit_s) for folder, guest in guests.items()]
+            guests[folder] = stack.enter_context(_guest(kernel.resolve(), image.resolve(), folder, cow))
+        statuses = [_follow(guest, folder, started_s + limit_s) for folder, guest in guests.items()]
     _print_figures([folder / "figures.jsonl" for folder in guests])
     print(f"rig: {time.monotonic() - started_s:.0f} s from power on; logs in {out}")
     return max(statuses)
 
 
 @contextlib.contextmanager
-def _guest(kernel: Path, image: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The running kernel. Its memory and what it writes to its disk lie in a folder that ends with it."""
+def _guest(kernel: Path, image: Path, out: Path, cow: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The running kernel. Its memory, and what else has no other place, lies in a folder that ends with it."""
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="edge-sorter-rig-", dir=shm if shm.is_dir() else None) as scratch:
         command = [
-            str(kernel), f"mem={MEMORY}", f"ubda={scratch}/cow,{image}", "root=/dev/ubda", "rw", "quiet", "panic=-1",
-            "con=null", "con0=null,fd:1", "console=tty0", f"uml_dir={scratch}/uml/", f"rig_repo={REPO}",
-            f"rig_out={out}", *CAMERA.split(),
+            str(kernel), f"mem={MEMORY}", f"ubda={Path(scratch, cow)},{image}", "root=/dev/ubda", "rw", "quiet",
+            "panic=-1", "con=null", "con0=null,fd:1", "console=tty0", f"uml_dir={scratch}/uml/", f"rig_repo={REPO}",
+            f"rig_out={out}", f"rig_power_on={time.time():.3f}", *CAMERA.split(),
         ]  # fmt: skip
-        with (out / "console.log").open("wb") as console:
+        with (out / "console.log").open("ab") as console:
             guest = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ import numpy as np
 from tests.rig.guest.chip import eventually
 from tests.rig.guest.tray import HEIGHT_PX, WIDTH_PX, RenderedTray
 
-__all__ = ["DEVICE", "Camera"]
+__all__ = ["DEVICE", "STRIP", "Camera", "camera_commands"]
 
 DEVICE = Path("/dev/video10")
 OUTPUT = Path("/dev/video11")
@@ -41,16 +41,10 @@ class Camera:
     def start(self) -> None:
         """Join output and input, and show the empty tray."""
         self.clear()
-        _v4l2(OUTPUT, TIMINGS, f"--set-fmt-video-out={FORMAT}")
-        _v4l2(DEVICE, TIMINGS, f"--set-fmt-video={FORMAT}")
-        # Linux 6.12 asks which output an input is connected to; before, there was one switch.
-        is_old = "loop_video" in _v4l2(DEVICE, "--list-ctrls")
-        _v4l2(DEVICE, "--set-ctrl=" + ("loop_video=1" if is_old else "hdmi_000_0_is_connected_to=2"))
-        _v4l2(DEVICE, "--set-ctrl=osd_text_mode=2")
-        stream = ["--stream-out-mmap=4", f"--stream-from={STRIP}", "--stream-loop"]
-        self._writer = subprocess.Popen(
-            ["v4l2-ctl", "-d", str(OUTPUT), *stream], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        *prepare, stream = camera_commands(STRIP)
+        for command in prepare:
+            subprocess.run(command, check=True, capture_output=True)
+        self._writer = subprocess.Popen(stream, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.5)
         assert self._writer.poll() is None, "v4l2-ctl cannot write to vivid's output"
 
@@ -76,6 +70,18 @@ class Camera:
         self._tray.clear()
         self._rest()
 
+    def freeze(self) -> None:
+        """The empty tray, from now on the same picture bit for bit."""
+        self._strip[:] = self._strip[0]
+
+    def black(self) -> None:
+        """No light at all, as under a cap."""
+        self._strip[:] = 0
+
+    def drop_all(self, is_dropping: bool) -> None:
+        """Let the driver give no picture any more, while the device is there."""
+        _v4l2(DEVICE, f"--set-ctrl=percentage_of_dropped_buffers={100 if is_dropping else 0}")
+
     def unplug(self) -> float:
         """Take the device away, with its node, as a cable that is pulled. Returns: when, in monotonic seconds."""
         unplugged_s = time.monotonic()
@@ -99,6 +105,19 @@ class Camera:
     def _rest(self) -> None:
         for picture in self._strip:
             picture[:] = self._tray.picture()
+
+
+def camera_commands(strip: Path) -> list[list[str]]:
+    """What joins output and input, the driver being there; the last one writes the strip to the output for ever."""
+    # Linux 6.12 asks which output an input is connected to; before, there was one switch.
+    is_old = "loop_video" in _v4l2(DEVICE, "--list-ctrls")
+    return [
+        ["v4l2-ctl", "-d", str(OUTPUT), TIMINGS, f"--set-fmt-video-out={FORMAT}"],
+        ["v4l2-ctl", "-d", str(DEVICE), TIMINGS, f"--set-fmt-video={FORMAT}"],
+        ["v4l2-ctl", "-d", str(DEVICE), "--set-ctrl=" + ("loop_video=1" if is_old else "hdmi_000_0_is_connected_to=2")],
+        ["v4l2-ctl", "-d", str(DEVICE), "--set-ctrl=osd_text_mode=2"],
+        ["v4l2-ctl", "-d", str(OUTPUT), "--stream-out-mmap=4", f"--stream-from={strip}", "--stream-loop"],
+    ]
 
 
 def _v4l2(device: Path, *arguments: str) -> str:

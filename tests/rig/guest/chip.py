@@ -86,9 +86,9 @@ class Chip:
         self.drive(bcm, not to_high)
 
     @contextmanager
-    def watch(self, bcm: int) -> Iterator["Watch"]:
-        """Write down every change of a pin meanwhile."""
-        watch = Watch(self._line(bcm) / "value")
+    def watch(self, bcm: int, pause_s: float = PAUSE_S) -> Iterator["Watch"]:
+        """Write down every change of a pin meanwhile, but those that fall into a pause between two looks."""
+        watch = Watch(self._line(bcm) / "value", pause_s)
         try:
             yield watch
         finally:
@@ -101,7 +101,8 @@ class Chip:
 class Watch:
     """Every change of one pin, seen by a thread that does nothing else: gpio-sim tells nobody of an output's edges."""
 
-    def __init__(self, value: Path) -> None:
+    def __init__(self, value: Path, pause_s: float = PAUSE_S) -> None:
+        self._pause_s = pause_s
         self._changes: list[Change] = []
         self._is_over = False
         self._is_fine = False
@@ -182,5 +183,5 @@ class Watch:
                 policy = os.SCHED_IDLE if was_fine else os.SCHED_OTHER
                 os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(0))
             if not was_fine:
-                time.sleep(PAUSE_S)
+                time.sleep(self._pause_s)
             before_s = now_s

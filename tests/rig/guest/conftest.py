@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.fault.suite.rows import Row, Rows
 from tests.rig.guest.camera import Camera
 from tests.rig.guest.chip import Chip
 from tests.rig.guest.sorter import SERVO, Sorter
@@ -79,3 +80,15 @@ def figure() -> Callable[[str, str, str], None]:
             lines.write(json.dumps({"what": what, "measured": measured, "limit": limit}) + "\n")
 
     return write
+
+
+@pytest.fixture(scope="session")
+def _rows() -> Rows:
+    out = Path(os.environ["EDGE_SORTER_RIG_OUT"])
+    return Rows((out / "part").read_text(), out / "rows")
+
+
+@pytest.fixture
+def row(_rows: Rows) -> Callable[..., Row]:
+    """Writes down an entry of the fault matrix, see `tests.fault.suite.rows.Rows.add`."""
+    return _rows.add

@@ -21,11 +21,14 @@ __all__ = [
     "BASE",
     "BIN_FULL",
     "CONFIG",
+    "DEVICE",
     "DROP",
     "ESTOP",
     "HOME_SWITCH",
+    "RED",
     "RESUME",
     "SERVO",
+    "STARTS",
     "USER",
     "Sorter",
     "pulse_us",
@@ -35,7 +38,11 @@ USER = "edge-sorter"
 UNIT = "edge-sorter.service"
 CONFIG = Path("/etc/edge-sorter/config.yaml")
 LEDGER = Path("/var/lib/edge-sorter/ledger.db")
+STARTS = Path("/var/lib/edge-sorter/starts.json")
+END = Path("/run/edge-sorter/rig-end")
+STATUS = Path("/run/edge-sorter/status.json")
 SERVO, DROP, HOME_SWITCH, ESTOP, RESUME, BIN_FULL = 18, 23, 24, 5, 6, 13
+RED = 26
 AT_REST = {DROP: True, HOME_SWITCH: True, ESTOP: False, RESUME: True, BIN_FULL: True}
 """Levels of the inputs while nothing happens: sensors and buttons pull low, the emergency stop is closed to ground."""
 START_S = 20.0
@@ -85,23 +92,52 @@ class Sorter:
     def start(self) -> None:
         """Start the unit, anew if it runs, and wait until the program has begun."""
         self.forget()
-        _systemctl("restart", UNIT)
+        self.begin()
         self.wait_for("boot", START_S)
         # Claiming a pin switches its pull resistor on, and gpio-sim knows nothing stronger: what is wired to it must
         # be driven anew.
         self.rest()
+
+    def begin(self) -> None:
+        """Start the unit as if it had never failed, and wait for nothing."""
+        self.stop()
+        STARTS.unlink(missing_ok=True)
+        # Its start is over when the gate is parked, which a test may want to see, or to prevent.
+        _systemctl("start", "--no-block", UNIT)
 
     def wait_until_ready(self, servo: Watch) -> None:
         """Wait until the servo is at home without power, and the tray was seen empty for long enough."""
         servo.wait_for_quiet(HOMED_S)
         time.sleep(EMPTY_S)
 
+    def wait_until_sorting(self, limit_s: float, but_pid: int = 0) -> float:
+        """Wait until another process than this one looks at an empty tray. Returns: when that was seen."""
+
+        def is_sorting() -> bool:
+            status = self.status()
+            return status.get("state") == "ready" and status["pid"] != but_pid
+
+        return eventually(is_sorting, limit_s, "a sorter that is ready for an item")
+
+    def status(self) -> dict[str, Any]:
+        """What the program says of itself; empty before it does."""
+        try:
+            told: dict[str, Any] = json.loads(STATUS.read_text())
+        except FileNotFoundError:
+            return {}
+        return told
+
+    @property
+    def pid(self) -> int:
+        """Of the program; 0 while it does not run."""
+        return int(self.show("MainPID"))
+
     def stop(self) -> None:
         _systemctl("stop", UNIT)
 
     def kill(self, signal_name: str) -> float:
         """Send a signal to the program itself. Returns: when, in monotonic seconds."""
-        pid = int(self.show("MainPID"))
+        pid = self.pid
         assert pid > 0, "the program does not run"
         sent_s = time.monotonic()
         subprocess.run(["kill", f"-{signal_name}", str(pid)], check=True)
@@ -111,19 +147,25 @@ class Sorter:
         """Wait until the program has ended; its unit may start it again."""
         eventually(lambda: not self.is_running, limit_s, "the program's end")
 
+    @property
+    def last_end(self) -> str:
+        """How the process ended last: the unit's result, and the exit status or the signal's name."""
+        result, _, status = END.read_text().split()
+        return f"{result} {status}"
+
     def show(self, name: str) -> str:
         """A property of the unit."""
         command = ["systemctl", "show", "--property", name, "--value", UNIT]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    def wait_for(self, type_: str, limit_s: float) -> dict[str, Any]:
-        """Wait for the next event of a type, past those that were waited for before."""
+    def wait_for(self, type_: str, limit_s: float, *, reason: str | None = None) -> dict[str, Any]:
+        """Wait for the next event of a type, or for a reason, past those that were waited for before."""
         found: list[dict[str, Any]] = []
 
         def is_written() -> bool:
             for row_id, record in self._rows(self._seen):
                 self._seen = row_id
-                if record["type"] == type_:
+                if record["type"] == type_ or (reason is not None and record.get("reason") == reason):
                     found.append(record)
                     return True
             return False
@@ -138,6 +180,10 @@ class Sorter:
     def events(self) -> list[dict[str, Any]]:
         """Every event so far."""
         return [record for _, record in self._rows(0)]
+
+    def events_of(self, boot_id: str) -> list[dict[str, Any]]:
+        """The events of one process."""
+        return [record for record in self.events() if record["boot_id"] == boot_id]
 
     def _rows(self, after: int) -> list[tuple[int, dict[str, Any]]]:
         if not LEDGER.exists():

@@ -70,4 +70,4 @@ def test_a_jam_that_stays_ends_the_program_with_exit_3_and_a_servo_without_power
         sorter.wait_for_exit(10.0)
         servo.wait_for_quiet(10.0)
     assert fault["reason"] == "gate_jammed"
-    assert sorter.show("ExecMainStatus") == "3"
+    assert sorter.last_end == "exit-code 3"
