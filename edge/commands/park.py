@@ -1,5 +1,6 @@
 """`edge-sorter park`: bring the gate home and leave it without power, whatever was left on before."""
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,11 +11,11 @@ from edge.commands.common import load
 from edge.config import Config
 from edge.drivers import make_gate, make_panel, open_pins, put_in_order
 from edge.ending import stop_signals
-from edge.errors import ActuatorError
+from edge.errors import ActuatorError, ConfigError
 from edge.homing import bring_home
 from edge.machine_io import PauseAsked
 from edge.panel import E_STOP, LID_OPEN, Panel
-from edge.paths import ledger_path
+from edge.paths import ledger_path, state_dir
 from edge.ports import Gate
 
 __all__ = ["park", "park_gate"]
@@ -35,7 +36,7 @@ def park(config: Path | None, *, cut: bool) -> str:
     Returns: what was done, a sentence.
     Raises: ConfigError; ActuatorError if a pin refuses, as while a sorter runs, or the gate did not come home.
     """
-    settings = load(config)
+    settings = _settings(config)
     with ExitStack() as stack:
         asked_signal = stack.enter_context(stop_signals())
         is_alone = True
@@ -58,6 +59,23 @@ def park(config: Path | None, *, cut: bool) -> str:
             panel.open()
         put_in_order(settings.panel, factory)
         return park_gate(settings, gate, panel, MonotonicClock(), lambda: asked_signal() is not None)
+
+
+def _settings(config: Path | None) -> Config:
+    """As configured; where that is refused, as the last good configuration says, whose motors may have power now.
+
+    Raises: ConfigError if there is none either.
+    """
+    try:
+        return load(config)
+    except ConfigError as exc:
+        from edge.health.lastgood import LastGood
+
+        kept = LastGood(state_dir() / "last-good").config()
+        if kept is None:
+            raise
+        print(f"edge-sorter: WARNING: {exc}; the last good configuration is used to park", file=sys.stderr)
+        return load(kept)
 
 
 def park_gate(

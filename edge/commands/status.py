@@ -123,7 +123,8 @@ def _headline(fields: Mapping[str, Any], trouble: str | None) -> str:
     if fault := _map(fields.get("fault")):
         return f"fault: {_reason(fault)}"
     is_sorting, state = fields.get("is_sorting"), str(fields.get("state")).replace("_", " ")
-    return f"sorting ({state})" if is_sorting else f"not sorting ({state})"
+    dark = ", too dark to see the tray" if fields.get("is_dark") else ""
+    return f"sorting ({state}{dark})" if is_sorting else f"not sorting ({state}{dark})"
 
 
 def _reason(fault: Mapping[str, Any]) -> str:

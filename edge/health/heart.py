@@ -30,7 +30,8 @@ def describe_machine(machine: Machine) -> str:
     if status is Status.STARTING:
         return "the gate goes home"
     full = "".join(f", bin {name} is full" for name, _ in machine.full_bins)
-    return f"sorting{full}"
+    dark = "" if machine.dark_since_s is None else ", but it is too dark to see the tray"
+    return f"sorting{full}{dark}"
 
 
 class Heart:
@@ -134,7 +135,8 @@ class Heart:
 
     def _tell(self, machine: Machine) -> None:
         news = (machine.fault, machine.holds, machine.full_bins, machine.is_book_failing, machine.is_motion_due)
-        now = (machine.state in _UNREADY, *news)
+        is_dark = machine.dark_since_s is not None
+        now = (machine.state in _UNREADY, is_dark, *news)
         if now == self._told:
             return
         text = describe_machine(machine)

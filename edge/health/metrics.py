@@ -34,6 +34,7 @@ def _families(fields: Mapping[str, Any]) -> Iterable[tuple[str, str, str, Sequen
     info = {"version": fields["version"], "model": model.get("name", ""), "model_version": model.get("version", "")}
     yield "info", "gauge", "what runs", [(info, 1)]
     yield "sorting", "gauge", "1 while items can be taken", _one(int(fields["is_sorting"]))
+    yield "dark", "gauge", "1 while the picture is too dark to see the tray", _one(int(fields["is_dark"]))
     yield "state", "gauge", "1 for the state it is in", [({"state": fields["state"]}, 1)]
     yield "status", "gauge", "1 for what the lamp shows", [({"status": fields["status"]}, 1)]
     yield "run_seconds", "gauge", "how long the process has run", _one(fields["run_s"])

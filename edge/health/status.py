@@ -53,7 +53,7 @@ class StatusFile:
         self._machine: Machine | None = None
         self._state = State.BOOT
         self._holds: tuple[Any, ...] = ()
-        self._is_waiting = False
+        self._is_waiting = self._is_dark = False
         self._full_bins: tuple[Any, ...] = ()
         self._shown: tuple[str, Status] | None = ("starting", Status.STARTING)
         self._totals = Totals()
@@ -105,11 +105,12 @@ class StatusFile:
             state is not self._state
             or machine.holds is not self._holds
             or _waits_for_supply(machine) is not self._is_waiting
+            or (machine.dark_since_s is None) is self._is_dark
             or machine.full_bins is not self._full_bins
             or self._shown is not None
         ):
             self._state, self._holds, self._full_bins = state, machine.holds, machine.full_bins
-            self._is_waiting = _waits_for_supply(machine)
+            self._is_waiting, self._is_dark = _waits_for_supply(machine), machine.dark_since_s is not None
             self._shown, self._is_due = None, True
         now_s = self._clock.now_s()
         # A file is not worth making an item wait for its decision.
@@ -162,6 +163,7 @@ class StatusFile:
             "state": state,
             "status": status.value,
             "is_sorting": is_up and machine is not None and machine.state not in _STANDING,
+            "is_dark": machine is not None and machine.dark_since_s is not None,
             "holds": [] if machine is None else [{"reason": reason, "t_s": t_s} for reason, t_s in _holds(machine)],
             "full_bins": [] if machine is None else [{"bin": name, "t_s": t_s} for name, t_s in machine.full_bins],
             "fault": self._fault(status),

@@ -80,7 +80,7 @@ def test_hours_of_sorting_lose_no_event():
 
 
 def test_what_grows_is_found_out():
-    held = run_long(4000, spoiler="leak")
+    held = run_long(16_000, spoiler="leak")
     assert max(held.descriptors) > held.descriptors[0] + 20
 
 

@@ -102,6 +102,15 @@ def test_a_way_home_that_waits_for_the_supply_is_a_hold_as_long_as_it_waits(watc
     assert read(tmp_path / "run")["holds"] == []
 
 
+def test_a_tray_that_cannot_be_seen_in_the_dark_is_told_at_once(watched, tmp_path):
+    watched.start()
+    watched.see(3.0)
+    assert not read(tmp_path / "run")["is_dark"]
+    watched.see(1.0, lit=False)
+    assert read(tmp_path / "run")["is_dark"]
+    assert metrics(tmp_path / "run")["edge_sorter_dark"] == 1
+
+
 def test_a_full_bin_is_told(watched, tmp_path):
     watched.start()
     watched.rig.send(BinLevel("residue", True))

@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 
+from edge.bundle import load_bundle
 from edge.clock import ReplayClock
 from edge.commands.park import park_gate
 from edge.config import Config, LedgerConfig, PanelConfig
 from edge.drivers import make_gate, make_panel
 from edge.errors import ActuatorError
+from edge.health.lastgood import LastGood, used_now
 from edge.latch import StopLatch
 from edge.ledger import SqliteLedger
-from edge.paths import stop_path
+from edge.paths import state_dir, stop_path
 from edge.pins import open_factory
 from tests.cli_rig import invoke, is_parked
 from tests.replay.rig import home_pulse
+from tests.rigs import SHIPPED_BUNDLE
 
 ESTOP, SERVO = 16, 18
 PANEL = PanelConfig.model_validate({"estop": {"pin": ESTOP}, "resume_button": {"pin": 6}})
@@ -142,3 +145,22 @@ def test_while_another_program_is_at_work_with_the_ledger_nothing_is_moved(gate,
         ledger.close()
     assert (result.code, result.out.split(" (")[0]) == (0, "the gate is without power, not home")
     assert gate == [{"last_pulse": None, "is_powered": False}]
+
+
+def test_a_refused_configuration_parks_by_the_last_good_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    file = tmp_path / "config.yaml"
+    file.write_text(f"ledger: {{path: {tmp_path / 'ledger.db'}}}\n")
+    bundle = load_bundle(SHIPPED_BUNDLE)
+    LastGood(state_dir() / "last-good").keep(used_now(file, Config(), bundle.folder, bundle.id))
+    file.write_text("source: {max_age_s: soon}\n")
+    parked = invoke("park", "--config", file)
+    assert (parked.code, parked.out) == (0, "the gate is home, and without power\n")
+    assert "the last good configuration is used to park" in parked.err
+
+
+def test_a_refused_configuration_without_a_good_one_is_exit_2(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    file = tmp_path / "config.yaml"
+    file.write_text("source: {max_age_s: soon}\n")
+    assert invoke("park", "--config", file).code == 2
