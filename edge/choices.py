@@ -80,7 +80,9 @@ def choices(file: Path | None, wishes: Wishes, last_good: LastGood) -> Iterator[
         if kept is not None:
             kept = replace(kept, config=kept.config.model_copy(update={"ledger": chosen.config.ledger}))
     if kept is not None:
-        yield kept if bundle is None else replace(kept, config=_with_model(kept.config, bundle))
+        yield kept
+        if bundle is not None:
+            yield replace(kept, config=_with_model(kept.config, bundle), is_for_bundle=True)
 
 
 def refused(error: SorterError) -> Event:

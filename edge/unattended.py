@@ -137,8 +137,8 @@ class Caretaker:
         """Stand by as long as the plan says. Returns: whether to go on."""
         last = plan.reasons[-1] if plan.reasons else "unknown"
         why = _storm(plan) if plan.is_safe_mode else f"waits before another start, since the last one failed: {last}"
+        _log.error("%s", why if plan.is_safe_mode else f"start {plan.count} in a row {why} ({plan.wait_s:g} s)")
         if plan.is_safe_mode:
-            _log.error("%s", why)
             body = {"reason": "restart_storm", "detail": why, "state": State.BOOT.value, "starts": plan.count}
             note(choice.config, Event("fault", 0.0, body))
 
@@ -159,9 +159,9 @@ class Caretaker:
     def _sort(self, found: Sequence[Choice], speaking_against: tuple[type[SorterError], ...]) -> None:
         while True:
             with ExitStack() as stack:
-                choice, session = self._open(found, speaking_against, stack)
+                choice, session, refusals = self._open(found, speaking_against, stack)
                 if self._is_reload_asked:
-                    self._tell_reload(found[0], choice)
+                    self._answer_reload(None if choice is found[0] else "; ".join(refusals))
                 self._show(choice, session)
                 trial = _Trial(choice.config.health.stable_s, _used(choice, session))
                 session.runtime.run(partial(self._must_stop, session, trial))
@@ -172,19 +172,23 @@ class Caretaker:
 
     def _open(
         self, found: Sequence[Choice], speaking_against: tuple[type[SorterError], ...], stack: ExitStack
-    ) -> tuple[Choice, Session]:
+    ) -> tuple[Choice, Session, list[str]]:
         """Open the first of the choices that holds.
 
         Args:
             speaking_against: errors that speak against a choice, and not only against this moment.
+        Returns: it, the session, and why those before it were refused.
         Raises: SorterError, of the first one if none does.
         """
         told: list[Event] = []
-        first: SorterError | None = None
+        errors: list[SorterError] = []
         failed = []
         for choice in found:
-            if choice.config in failed or (choice.is_for_bundle and not isinstance(first, BundleError)):
+            is_bundle_refused = bool(errors) and isinstance(errors[-1], BundleError)
+            if choice.config in failed or (choice.is_for_bundle and not is_bundle_refused):
                 continue
+            if errors:
+                _log.error("%s", errors[-1])
             # Each has a name of its own in the book: it may be another book.
             care = Care(secrets.token_hex(6), (*self._owed, *choice.told, *told), self._heart.opening)
             try:
@@ -192,15 +196,14 @@ class Caretaker:
                     open_session(choice.config, self._pace, self._watchers, choice.file, care)
                 )
                 self._owed = ()
-                return choice, session
+                return choice, session, [str(error) for error in errors]
             except SorterError as exc:
-                first = first or exc
+                errors.append(exc)
                 failed.append(choice.config)
                 if not isinstance(exc, speaking_against):
                     break
-                _log.error("%s", exc)
                 told.append(refused(exc))
-        raise first or ConfigError("nothing to run with")
+        raise errors[0] if errors else ConfigError("nothing to run with")
 
     def _show(self, choice: Choice, session: Session) -> None:
         file = choice.file
@@ -210,7 +213,7 @@ class Caretaker:
                 "sha256": choice.sha256,
                 "is_last_good": choice.is_last_good and file is not None and is_kept(file.parent),
             },
-            model={"is_last_good": choice.is_last_good and is_kept(model_path(choice.config))},
+            model={"is_last_good": choice.is_for_bundle},
         )
         for name, read in session.reports.items():
             self._status.follow(name, read)
@@ -246,9 +249,6 @@ class Caretaker:
             return
         self._is_sound = False
         self._next = choice
-
-    def _tell_reload(self, wanted: Choice, taken: Choice) -> None:
-        self._answer_reload(None if taken is wanted else "it could not be opened; the fault in the event book says why")
 
     def _answer_reload(self, refusal: str | None) -> None:
         self._is_reload_asked = False

@@ -142,7 +142,8 @@ def metrics(folder: Path) -> dict[str, float]:
 
 KINDS: dict[str, Any] = {
     "schema": int, "version": str, "pid": int, "kernel_boot_id": str, "utc": str, "kernel_up_s": float, "run_s": float,
-    "boot_id": (str, type(None)), "state": str, "status": str, "is_sorting": bool, "is_dark": bool, "holds": list, "full_bins": list,
+    "boot_id": (str, type(None)), "state": str, "status": str, "is_sorting": bool, "is_dark": bool,
+    "holds": list, "full_bins": list,
     "fault": (dict, type(None)), "last_fault": (dict, type(None)), "ended": (dict, type(None)), "items": dict,
     "last_item": (dict, type(None)), "uncredited": int, "unfinished": int, "events": dict, "faults": dict,
     "frames": int, "classified": dict, "latency": dict, "safe_mode": (dict, type(None)), "config": (dict, type(None)),

@@ -166,6 +166,8 @@ def _shelf(folder: Path | None, config: Path | None) -> "Shelf":
         from edge.configfile import load_config
 
         folder = captures_path(load_config(config))
+    elif not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; check --folder")
     shelf = Shelf(folder)
     try:
         shelf.scan()

@@ -39,7 +39,10 @@ def reload_sorter(
     end_s = now_s() + limit_s
     while now_s() < end_s:
         sleep(POLL_S)
-        answer = _answer(place, before)
+        found = read_status((place,))
+        if found is not None and found[1].get("pid") == pid and (ended := found[1].get("ended")):
+            raise ConfigError(f"the sorter ended: {ended.get('detail') or 'it was stopped'}")
+        answer = _answer(found, before)
         if answer is not None:
             if answer["is_ok"]:
                 return "the sorter works with the new configuration"
@@ -57,13 +60,13 @@ def _find(places: Iterable[Path]) -> tuple[Path, Mapping[str, Any]]:
         if found is not None and found[1].get("pid") in running and not found[1].get("ended"):
             return place, found[1]
     raise ActuatorError(
-        "no sorter runs unattended on this machine; a service is started with: sudo systemctl start edge-sorter"
+        "no status of a sorter that runs unattended was found; a service is started with: sudo systemctl start "
+        "edge-sorter (one without a runtime folder writes none: set XDG_RUNTIME_DIR, or send it SIGHUP)"
     )
 
 
-def _answer(place: Path, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _answer(found: tuple[Path, Mapping[str, Any]] | None, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The sorter's word on a reload since `before`."""
-    found = read_status((place,))
     if found is None or found[1].get("pid") != before["pid"]:
         return None
     former, reload = before.get("reload") or {}, found[1].get("reload") or {}

@@ -118,7 +118,7 @@ def _headline(fields: Mapping[str, Any], trouble: str | None) -> str:
         left_s = safe.get("left_s")
         wait = "" if left_s is None else f" for {_seconds(left_s)}"
         if safe.get("is_on"):
-            return f"safe mode: too many starts failed; nothing moves{wait}, or until the resume button is pressed"
+            return f"safe mode: too many starts failed; nothing moves{wait}, or until edge-sorter config reload"
         return f"waits{wait}: {safe.get('detail')}"
     if fault := _map(fields.get("fault")):
         return f"fault: {_reason(fault)}"

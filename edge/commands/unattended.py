@@ -1,6 +1,10 @@
 """`edge-sorter run --unattended`: what the service runs."""
 
-from contextlib import ExitStack
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from edge.commands.run import RunOptions
 from edge.commands.watchers import EventsFile, LinePrinter, Silent
 from edge.configfile import config_file
 from edge.ending import reload_signals, stop_signals
-from edge.errors import ConfigError, SorterError
+from edge.errors import ConfigError, LedgerError, SorterError
 from edge.health.heart import Heart
 from edge.health.lastgood import LastGood
 from edge.health.notify import Notifier
@@ -22,7 +26,9 @@ from edge.paths import state_dir
 from edge.records import Event
 from edge.unattended import Caretaker, Signals
 
-__all__ = ["run_unattended"]
+__all__ = ["missed_before", "run_unattended"]
+
+_log = logging.getLogger(__name__)
 
 
 def missed_before(folder: Path) -> tuple[Event, ...]:
@@ -44,7 +50,43 @@ def run_unattended(options: RunOptions) -> None:
         if value is not None:
             raise ConfigError(f"{option} is for runs that somebody watches; leave out --unattended")
     log_to_stderr()
+    with _alone(state_dir() / "unattended.lock"):
+        _run(options)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process at a time count its starts and write its status. Raises: LedgerError if another does.
+
+    Where the lock cannot be had, as on a disk that is read-only, the ledger's own keeps two sorters apart.
+    """
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            stack.callback(os.close, handle)
+        except OSError:
+            yield
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            number = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+            raise LedgerError(
+                f"another sorter runs unattended already (process {number or 'unknown'}); stop that one first"
+            ) from exc
+        os.truncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode("ascii"), 0)
+        yield
+
+
+def _run(options: RunOptions) -> None:
     clock, notifier, folder = MonotonicClock(), Notifier.from_environment(), runtime_dir()
+    if folder is None:
+        _log.warning(
+            "there is no runtime folder: no status is written, and config reload does not find this process; set "
+            "XDG_RUNTIME_DIR, or RUNTIME_DIRECTORY as systemd does"
+        )
     status, heart = StatusFile(folder, clock), Heart(notifier, clock)
     spare = None if folder is None else folder / "starts.json"
     starts, last_good = Starts(state_dir() / "starts.json", spare), LastGood(state_dir() / "last-good")

@@ -73,7 +73,7 @@ def test_a_sorter_that_does_not_answer_is_told(sorter):
 @pytest.mark.parametrize("fields", [{"pid": 99}, {"ended": {"exit_code": 0}}], ids=["not running", "ended"])
 def test_a_status_of_a_sorter_that_is_gone_asks_nobody(sorter, fields):
     sorter.write(**fields)
-    with pytest.raises(ActuatorError, match="no sorter runs unattended"):
+    with pytest.raises(ActuatorError, match="no status of a sorter"):
         sorter.reload()
     assert sorter.asked == []
 
@@ -84,3 +84,17 @@ def test_a_sorter_of_another_user_wants_sudo(sorter):
 
     with pytest.raises(ActuatorError, match="run it with sudo"):
         reload.reload_sorter(5.0, (sorter.folder,), refuse, sorter.sleep, lambda: sorter.now_s)
+
+
+def test_a_sorter_that_ended_instead_is_told_with_its_reason(sorter):
+    sorter.answer = None
+    wait = sorter.sleep
+
+    def end(duration_s: float) -> None:
+        wait(duration_s)
+        sorter.write(ended={"exit_code": 3, "detail": "camera /dev/video9 does not exist"})
+
+    sorter.sleep = end
+    with pytest.raises(ConfigError, match="the sorter ended: camera /dev/video9 does not exist"):
+        sorter.reload()
+    assert sorter.now_s < 1.0

@@ -1,6 +1,7 @@
 """A sorter that nobody visits: what it runs with when its files are bad, how it waits, how it reloads."""
 
 import errno
+import fcntl
 import itertools
 import json
 import shutil
@@ -29,6 +30,7 @@ from edge.ledger_read import LedgerReader
 from edge.records import Event
 from edge.standby import stand_by
 from edge.unattended import Caretaker, Signals
+from tests.cli_rig import invoke, sentence
 from tests.rigs import SHIPPED_BUNDLE, FakeClock, edit_manifest
 
 SMALL = "source: {width_px: 320, height_px: 240}\nhealth: {stable_s: 1}\n"
@@ -427,3 +429,21 @@ def _stop_after(machine: Machine, looks: "itertools.count[int]", limit: int) -> 
     if next(looks) >= limit:
         machine.waited = machine.status
         machine.stop = 15
+
+
+def test_a_second_process_beside_the_first_counts_no_start_and_writes_no_status(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    folder = tmp_path / "edge-sorter"
+    folder.mkdir()
+    with (folder / "unattended.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.write("4711\n")
+        held.flush()
+        refused = invoke("run", "--unattended", "--source", "sim", "--pace", "fast", "--items", "1")
+    assert (refused.code, sentence(refused)) == (
+        5,
+        "another sorter runs unattended already (process 4711); stop that one first",
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["unattended.lock"]
+    assert not (tmp_path / "run").exists()
