@@ -60,11 +60,25 @@ def test_the_table_fits_a_terminal_and_cannot_steer_it(folder):
     assert "\x1b" not in shown.out
 
 
-def test_an_empty_or_missing_folder_is_no_error(tmp_path):
-    result = invoke("capture", "list", "--folder", tmp_path / "none")
+def test_an_empty_folder_is_no_error(tmp_path):
+    result = invoke("capture", "list", "--folder", tmp_path)
     assert (result.code, result.out) == (0, "")
     assert "0 pictures" in result.err
+
+
+def test_a_folder_that_is_named_and_not_there_is_exit_2(tmp_path):
+    result = invoke("capture", "list", "--folder", tmp_path / "none")
+    assert (result.code, result.out) == (2, "")
+    assert "is no folder; check --folder" in result.err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_that_is_configured_and_not_made_yet_is_no_error(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"capture: {{path: {tmp_path / 'none'}}}\n")
+    result = invoke("capture", "list", "--config", config)
+    assert (result.code, result.out) == (0, "")
+    assert "0 pictures" in result.err
 
 
 def test_without_a_folder_it_is_the_one_beside_the_configured_ledger(tmp_path):
