@@ -11,9 +11,10 @@ root=${DESTDIR%/}
 here=$root$PREFIX
 config=/etc/edge-sorter/config.yaml
 data=/var/lib/edge-sorter
+watchdog=/etc/systemd/system.conf.d/90-edge-sorter-watchdog.conf
 units="edge-sorter.service edge-sorter-park.service edge-sorter-wanted.target edge-sorter-retry.target edge-sorter-retry.timer"
 files="/etc/sysusers.d/edge-sorter.conf /etc/tmpfiles.d/edge-sorter.conf /etc/udev/rules.d/60-edge-sorter.rules
-    /etc/systemd/system.conf.d/90-edge-sorter-watchdog.conf
+    /usr/local/lib/systemd/system.conf.d/90-edge-sorter-watchdog.conf
     /etc/systemd/system/edge-sorter.service.d/edge-sorter-restart-direct.conf"
 
 say() { echo "edge-sorter: $*"; }
@@ -29,8 +30,30 @@ stop() { systemctl stop edge-sorter.service edge-sorter-retry.timer edge-sorter-
 
 put() { install -D -m 644 "$1" "$root$2"; }
 
+# Earlier versions put it where the administrator's own files belong. One with other settings, or a link, is theirs.
+drop_former_watchdog() {
+    former=$root$watchdog
+    if [ -f "$former" ] && [ ! -L "$former" ] \
+        && [ "$(grep -v '^#' "$former")" = "$(grep -v '^#' systemd/90-edge-sorter-watchdog.conf)" ]; then
+        rm -f "$former"
+    fi
+}
+
+# ProtectHome= hides these folders from the service, and its user may not read them either.
+is_hidden_from_service() {
+    ! $PYTHON - <<'END'
+import os, sys
+used = [os.path.realpath(path) + "/" for path in (sys.executable, sys.prefix, sys.base_prefix)]
+homes = [os.path.realpath(path) + "/" for path in ("/home", "/root", "/run/user")]
+sys.exit(any(path.startswith(home) for path in used for home in homes))
+END
+}
+
+left() { [ ! -e "$1" ] && [ ! -L "$1" ] || say "    sudo rm -r $1    # $2"; }
+
 check() {
     case $PREFIX in /?*) ;; *) fail "PREFIX is '$PREFIX', expected a full path" ;; esac
+    case $root in '' | /*) ;; *) fail "DESTDIR is '$DESTDIR', expected a full path" ;; esac
     if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
         fail "this writes to the system; run: sudo make $1"
     fi
@@ -39,8 +62,11 @@ check() {
     fi
     if [ "$1" = install ]; then
         $PYTHON -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-            || fail "Python 3.11, 3.12 or 3.13 is needed, $($PYTHON --version) found"
+            || fail "Python 3.11, 3.12 or 3.13 is needed, $($PYTHON --version) found; set PYTHON=/usr/bin/python3.11"
         $PYTHON -c 'import ensurepip' 2>/dev/null || fail "Python has no venv module; run: sudo apt install python3-venv"
+        if [ -z "$root" ] && is_hidden_from_service; then
+            fail "$($PYTHON -c 'import sys; print(sys.executable)') is in a home folder, where the service may not run it; set PYTHON=/usr/bin/python3"
+        fi
     fi
 }
 
@@ -71,7 +97,7 @@ give_back() {
     rm -rf "$work" "$new"
     if [ ! -e "$here" ] && [ -e "$here.old" ]; then
         mv "$here.old" "$here"
-        say "it did not come to its end; the former program is back in $PREFIX" >&2
+        say "it did not come to its end; the former program is back in $here" >&2
     fi
     rm -rf "$here.old"
     if [ "$was_wanted" = true ]; then
@@ -90,7 +116,9 @@ install_all() {
     say "making the environment"
     rm -rf "$new"
     $PYTHON -m venv --system-site-packages --prompt edge-sorter "$new"
-    "$new/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --constraint "$constraints" ".$extra"
+    # What it would warn of are conflicts among other programs' packages, which this environment sees and leaves alone.
+    "$new/bin/python" -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --no-compile \
+        --constraint "$constraints" ".$extra"
     grep -rlI --null "$new" "$new/bin" "$new/pyvenv.cfg" | xargs -0 -r sed -i "s|$new|$PREFIX|g"
     install -d "$new/share/config"
     install -m 644 config/*.yaml "$new/share/config"
@@ -110,7 +138,8 @@ install_all() {
     put systemd/edge-sorter.sysusers.conf /etc/sysusers.d/edge-sorter.conf
     put systemd/edge-sorter.tmpfiles.conf /etc/tmpfiles.d/edge-sorter.conf
     put systemd/60-edge-sorter.rules /etc/udev/rules.d/60-edge-sorter.rules
-    put systemd/90-edge-sorter-watchdog.conf /etc/systemd/system.conf.d/90-edge-sorter-watchdog.conf
+    put systemd/90-edge-sorter-watchdog.conf /usr/local/lib/systemd/system.conf.d/90-edge-sorter-watchdog.conf
+    drop_former_watchdog
     if [ "$(systemctl --version 2>/dev/null | awk 'NR == 1 { print $2 }')" -ge 254 ] 2>/dev/null; then
         put systemd/edge-sorter-restart-direct.conf /etc/systemd/system/edge-sorter.service.d/edge-sorter-restart-direct.conf
     fi
@@ -120,7 +149,7 @@ install_all() {
         install -d "$root$(dirname $config)"
         sed "s|@CONFIGS@|$PREFIX/share/config|" packaging/config.yaml.in > "$root$config"
         chmod 644 "$root$config"
-        say "wrote $config, which simulates; it says how to choose a machine"
+        say "wrote $root$config, which simulates; it says how to choose a machine"
     fi
     if [ -z "$root" ]; then
         systemd-sysusers /etc/sysusers.d/edge-sorter.conf
@@ -140,6 +169,8 @@ install_all() {
     fi
     if [ $was_wanted = true ]; then
         say "the service ran before, and is started again"
+    elif [ -n "$root" ]; then
+        say "put into $here, to be moved to $PREFIX; this system is as it was"
     else
         say "installed in $PREFIX; when $config is right: sudo systemctl enable --now edge-sorter"
     fi
@@ -157,7 +188,9 @@ uninstall_all() {
     for file in $files; do
         rm -f "$root$file"
     done
+    drop_former_watchdog
     rmdir "$root/etc/systemd/system/edge-sorter.service.d" 2>/dev/null || true
+    rmdir "$root/usr/local/lib/systemd/system.conf.d" "$root/usr/local/lib/systemd" 2>/dev/null || true
     if [ "$(readlink "$root/usr/local/bin/edge-sorter")" = "$PREFIX/bin/edge-sorter" ]; then
         rm -f "$root/usr/local/bin/edge-sorter"
     fi
@@ -169,9 +202,13 @@ uninstall_all() {
         udevadm control --reload 2>/dev/null || true
         systemctl daemon-reload
     fi
-    [ ! -d "$root/etc/edge-sorter" ] || say "/etc/edge-sorter stays: configuration and calibration"
-    [ ! -d "$root$data" ] || say "$data stays: ledger and pictures"
-    say "both, and the user edge-sorter, may be deleted by hand"
+    say "what stays, to be deleted by hand if you wish:"
+    left "$root/etc/edge-sorter" "configuration and calibration"
+    left "$root$data" "ledger and pictures"
+    left "$root$watchdog" "your own setting of the board's watchdog"
+    if [ -z "$root" ] && getent passwd edge-sorter > /dev/null; then
+        say "    sudo userdel edge-sorter    # the program's user"
+    fi
 }
 
 case ${1:-} in

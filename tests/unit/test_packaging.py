@@ -1,6 +1,7 @@
 """What goes into the Debian packages fits what the project is tested with."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -104,3 +105,51 @@ def test_everything_that_make_install_puts_is_taken_away_again():
     assert units is not None
     there = {path.name for path in (ROOT / "systemd").iterdir() if path.suffix in (".service", ".target", ".timer")}
     assert set(units[1].split()) == there
+
+
+def uninstall(destdir: str) -> subprocess.CompletedProcess[str]:
+    settings = {"PATH": os.environ["PATH"], "DESTDIR": destdir}
+    script = str(PACKAGING / "install.sh")
+    return subprocess.run([script, "uninstall"], env=settings, capture_output=True, text=True, timeout=60)
+
+
+def test_uninstall_names_the_command_for_each_thing_that_stays_and_for_nothing_else(tmp_path: Path):
+    ledger = tmp_path / "var/lib/edge-sorter"
+    ledger.mkdir(parents=True)
+    done = uninstall(str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"sudo rm -r {ledger} " in done.stdout
+    assert "/etc/edge-sorter" not in done.stdout
+    assert "userdel" not in done.stdout
+    assert ledger.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_kept"),
+    [(None, False), ("[Manager]\nRuntimeWatchdogSec=5s\n", True)],
+    ids=["put by an earlier version", "the administrator's own"],
+)
+def test_the_watchdogs_former_file_goes_unless_it_says_something_else(
+    tmp_path: Path, settings: str | None, is_kept: bool
+):
+    ours = (ROOT / "systemd" / "90-edge-sorter-watchdog.conf").read_text(encoding="utf-8")
+    former = tmp_path / "etc/systemd/system.conf.d/90-edge-sorter-watchdog.conf"
+    former.parent.mkdir(parents=True)
+    former.write_text(settings or f"# an earlier comment\n{ours}", encoding="utf-8")
+    assert uninstall(str(tmp_path)).returncode == 0
+    assert former.exists() == is_kept
+
+
+def test_a_link_that_switches_the_watchdog_off_stays(tmp_path: Path):
+    link = tmp_path / "etc/systemd/system.conf.d/90-edge-sorter-watchdog.conf"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("/dev/null")
+    done = uninstall(str(tmp_path))
+    assert link.is_symlink()
+    assert f"sudo rm -r {link} " in done.stdout
+
+
+def test_a_destination_that_is_no_full_path_is_refused():
+    done = uninstall("out")
+    assert done.returncode == 1
+    assert "expected a full path" in done.stderr
