@@ -1,5 +1,6 @@
 """Opening the event book for writing: the file that is there, once it is known to be sound, or a new one."""
 
+import shlex
 import sqlite3
 import time
 from pathlib import Path
@@ -13,7 +14,6 @@ from edge.ledger_lock import WriterLock, used_book
 from edge.ledger_repair import (
     DAMAGED,
     LOST,
-    count_readable,
     find_damage,
     find_loss,
     finding,
@@ -23,6 +23,7 @@ from edge.ledger_repair import (
     mend_indexes,
     rescue_intent,
 )
+from edge.ledger_salvage import count_readable
 
 __all__ = ["WhenDamaged", "connect", "leave_log", "open_sound", "refuse_stranger", "resume_log"]
 
@@ -34,6 +35,8 @@ BUSY_TIMEOUT_S = 1.0
 READ_TRIES = 4
 READ_PAUSE_S = 0.5
 """A start whose disk does not read the book tries so often before it takes the book for damaged."""
+
+_SET_ASIDE_ONCE = "or start it once with --unattended, which sets it aside (unless ledger.when_damaged is stop)"
 
 LOG_LIMIT_BYTES = 4 << 20
 """The log is cut back to this at a checkpoint, after a slow reader let it grow."""
@@ -174,8 +177,8 @@ def _set_aside(path: Path, loss: str | None, damage: str | None, end: Position) 
         rows, intent = count_readable(path), rescue_intent(path)
         reason = DAMAGED
         detail = (
-            f"ledger {path} is damaged ({damage}); {rows} of its rows can still be read in {target}, where it was put, "
-            "and a new ledger was begun"
+            f"ledger {path} is damaged ({damage}); {rows} of its rows can still be read in {target}, where it was put "
+            f"(edge-sorter ledger export --salvage --ledger {shlex.quote(str(target))}), and a new ledger was begun"
         )
     else:
         reason = LOST
@@ -198,12 +201,10 @@ def _cause(error: LedgerError | sqlite3.Error) -> sqlite3.Error | None:
 
 
 def _lost(path: Path, loss: str) -> LedgerError:
-    remedy = "restore a copy, or move both away to begin anew"
-    return LedgerError(f"ledger {path} {loss}; {remedy}, or set ledger.when_damaged to set_aside")
+    return LedgerError(f"ledger {path} {loss}; restore a copy, or move both away to begin anew, {_SET_ASIDE_ONCE}")
 
 
 def _damaged(path: Path, damage: str | None) -> LedgerError:
     return LedgerError(
-        f"cannot open ledger {path}: the file is damaged ({damage}); restore a copy, move it away, "
-        "or set ledger.when_damaged to set_aside"
+        f"cannot open ledger {path}: the file is damaged ({damage}); restore a copy, move it away, {_SET_ASIDE_ONCE}"
     )

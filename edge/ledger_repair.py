@@ -1,4 +1,4 @@
-"""What is wrong with an event book, and what of it can be mended or is left to read."""
+"""What is wrong with an event book, and what of it can be mended."""
 
 import json
 import sqlite3
@@ -14,7 +14,6 @@ from edge.ledger_lock import lost_rows, used_book
 __all__ = [
     "DAMAGED",
     "LOST",
-    "count_readable",
     "find_damage",
     "find_loss",
     "finding",
@@ -22,6 +21,7 @@ __all__ = [
     "is_damage",
     "is_unreadable",
     "mend_indexes",
+    "open_reading",
     "rescue_intent",
 ]
 
@@ -68,7 +68,7 @@ def has_lost_rows(path: Path, used_in: str | None) -> bool:
     if used_in is None:
         return False
     # Through a reading connection: a writing one would clear away the log, and with it the last trace, as it closes.
-    with closing(_read(path)) as connection:
+    with closing(open_reading(path)) as connection:
         if connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is not None:
             return False
         if connection.execute("PRAGMA user_version").fetchone()[0] < LEDGER_VERSION:
@@ -85,7 +85,7 @@ def find_damage(path: Path) -> str | None:
     Raises: sqlite3.Error if that cannot be told.
     """
     try:
-        with closing(_read(path)) as connection:
+        with closing(open_reading(path)) as connection:
             # Whether an index agrees with its table is told by the slower check only.
             check = "integrity_check" if _has_index(connection) else "quick_check"
             (found,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
@@ -105,7 +105,7 @@ def mend_indexes(path: Path, told: str) -> bool:
         told: JSON of the finding that is written down in the same commit.
     """
     try:
-        with closing(_read(path)) as connection:
+        with closing(open_reading(path)) as connection:
             if not _has_index(connection):
                 return False
         with closing(sqlite3.connect(database_uri(path, "mode=rw"), uri=True, isolation_level=None)) as connection:
@@ -121,20 +121,13 @@ def mend_indexes(path: Path, told: str) -> bool:
         return False
 
 
-def count_readable(path: Path) -> int:
-    """How many rows of a damaged book can still be read, from its beginning and from its end."""
-    front, last_id = _count(path, "ASC", None)
-    back, _ = _count(path, "DESC", last_id)
-    return front + back
-
-
 def rescue_intent(path: Path) -> Mapping[str, Any] | None:
     """The open intent of a damaged book, if that can still be read.
 
     Where it is unknown whether it was settled it counts as open: an item is rather called unknown once too often.
     """
     for table in ("intents", "intent"):
-        with suppress(sqlite3.Error), closing(_read(path)) as connection:
+        with suppress(sqlite3.Error), closing(open_reading(path)) as connection:
             cursor = connection.cursor()
             cursor.row_factory = sqlite3.Row
             row = cursor.execute(f"SELECT * FROM {table}").fetchone()
@@ -147,21 +140,11 @@ def finding(reason: str, detail: str, **more: Any) -> str:
     return json.dumps({"reason": reason, "state": "boot", "detail": detail, **more}, ensure_ascii=False)
 
 
-def _read(path: Path) -> sqlite3.Connection:
+def open_reading(path: Path) -> sqlite3.Connection:
+    """A connection that reads the book, with its log if there is one, in whatever state. Raises: sqlite3.Error."""
     query = "mode=ro" if sidecar(path, "-wal").exists() else "mode=ro&immutable=1"
     return sqlite3.connect(database_uri(path, query), uri=True, isolation_level=None)
 
 
 def _has_index(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'index'").fetchone() is not None
-
-
-def _count(path: Path, order: str, stop_id: int | None) -> tuple[int, int | None]:
-    """Rows that can be read, and the last one of them; up to the first that cannot, or before the row `stop_id`."""
-    rows, last_id = 0, None
-    with suppress(sqlite3.Error), closing(_read(path)) as connection:
-        for row_id, is_json in connection.execute(f"SELECT id, json_valid(record) FROM events ORDER BY id {order}"):
-            if row_id == stop_id:
-                break
-            rows, last_id = rows + is_json, row_id
-    return rows, last_id

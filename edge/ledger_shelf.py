@@ -42,6 +42,16 @@ class LedgerShelf(LedgerView):
         """Give the files back; may be called twice."""
         self._last.close()
 
+    def tail(self, count: int) -> list[dict[str, Any]]:
+        """As `LedgerReader.tail`, over as many files as it takes."""
+        records = self._last.tail(count)
+        for path in reversed(self._archive):
+            if len(records) >= count:
+                break
+            with LedgerReader(path) as reader:
+                records = reader.tail(count - len(records)) + records
+        return records
+
     def iterate(self, type_: str | None = None) -> Iterator[dict[str, Any]]:
         """As `LedgerReader.iterate`."""
         for reader in self._readers():

@@ -5,8 +5,10 @@ Rich and the reader are imported inside the commands: the start of every other c
 
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,8 +63,10 @@ def summary(ledger: LedgerOption = None, is_all: AllOption = False, as_json: Jso
     """Count events and items, and measure their latency."""
     import dataclasses
 
-    with _open(_resolve(ledger), is_all) as reader:
+    path = _resolve(ledger)
+    with _open(path, is_all) as reader:
         found = reader.summary()
+    _tell_archive(path, is_all, "counted", "counts")
     if as_json:
         _write_lines([json.dumps(dataclasses.asdict(found), ensure_ascii=False)])
         return
@@ -83,14 +87,16 @@ def summary(ledger: LedgerOption = None, is_all: AllOption = False, as_json: Jso
 def tail(
     ledger: LedgerOption = None,
     count: Annotated[int, typer.Option("-n", min=1, help="How many events.")] = 10,
+    is_all: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the last events, oldest first."""
     from edge.ledger_format import encode_record
-    from edge.ledger_read import LedgerReader
 
-    with LedgerReader(_resolve(ledger)) as reader:
+    path = _resolve(ledger)
+    with _open(path, is_all) as reader:
         records = reader.tail(count)
+    _tell_archive(path, is_all or len(records) == count, "shown", "shows")
     if as_json:
         _write_lines(encode_record(record) for record in records)
         return
@@ -107,26 +113,46 @@ def export(
     type_: Annotated[EventType | None, typer.Option("--type", help="Only events of this type.")] = None,
     is_forced: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     is_all: AllOption = False,
+    is_salvage: Annotated[
+        bool, typer.Option("--salvage", help="Of a damaged file: every row that can be read; exit 5 if some cannot.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write all events out, in order; `--json` is `--format jsonl`."""
     from edge.ledger_export import csv_lines, jsonl_lines, write_file
     from edge.ledger_format import refuse_collision
+    from edge.ledger_salvage import Salvage
 
     if as_json and form is ExportFormat.CSV:
         raise ConfigError("--json and --format csv exclude each other; give one of them")
+    if is_salvage and is_all:
+        raise ConfigError("--salvage reads one file and --all several; give one of them, and each file by --ledger")
     to_lines: Callable[[Iterable[Mapping[str, Any]]], Iterator[str]]
     to_lines = csv_lines if form is ExportFormat.CSV else jsonl_lines
     path = _resolve(ledger)
     if output is not None:
         refuse_collision("--output", output, path)
-    with _open(path, is_all) as reader:
-        lines = to_lines(reader.iterate(None if type_ is None else type_.value))
+
+    def write(records: Iterable[Mapping[str, Any]]) -> None:
         if output is None:
-            _write_lines(lines)
+            _write_lines(to_lines(records))
             return
-        write_file(output, lines, is_forced=is_forced)
-    typer.echo(f"exported to {output}", err=True)
+        write_file(output, to_lines(records), is_forced=is_forced)
+        typer.echo(f"exported to {output}", err=True)
+
+    type_name = None if type_ is None else type_.value
+    if is_salvage:
+        salvage = Salvage(path, type_name)
+        salvage.check()
+        write(salvage.records())
+        rest = "every row could be read" if salvage.is_whole else "what else the file held cannot be read"
+        typer.echo(f"{salvage.rows} rows written; {rest}", err=True)
+        if not salvage.is_whole:
+            raise typer.Exit(LedgerError.exit_code)
+        return
+    with _salvage_named(), _open(path, is_all) as reader:
+        write(reader.iterate(type_name))
+    _tell_archive(path, is_all, "counted", "counts")
 
 
 @app.command()
@@ -154,6 +180,7 @@ def verify(ledger: LedgerOption = None, is_all: AllOption = False, as_json: Json
         for note in report.notes:
             typer.echo(f"note: {note}", err=True)
     verdict = "clean" if report.is_clean else f"{len(report.problems)} problems"
+    _tell_archive(path, is_all, "counted", "counts")
     typer.echo(f"{path}: {report.rows} rows of {report.boots} boots, {verdict}", err=True)
     if not report.is_clean:
         raise typer.Exit(LedgerError.exit_code)
@@ -175,6 +202,35 @@ def _open(path: Path, is_all: bool) -> "LedgerReader | LedgerShelf":
     from edge.ledger_read import LedgerReader
 
     return LedgerReader(path)
+
+
+@contextmanager
+def _salvage_named() -> Iterator[None]:
+    """Name the way to what is left where a file turns out to be damaged."""
+    from edge.ledger_repair import is_damage
+
+    try:
+        yield
+    except LedgerError as exc:
+        if isinstance(exc.__cause__, sqlite3.DatabaseError) and is_damage(exc.__cause__):
+            raise LedgerError(f"{exc}; `ledger export --salvage` writes what can be read of it") from exc.__cause__
+        raise
+
+
+def _tell_archive(path: Path, is_enough: bool, done: str, does: str) -> None:
+    """Say on stderr that there are full files which were left out."""
+    from edge.ledger_files import archived
+
+    if is_enough:
+        return
+    try:
+        count = len(archived(path.resolve()))
+    except OSError:
+        return
+    if count == 1:
+        typer.echo(f"1 full file in archive/ is not {done}; --all {does} it", err=True)
+    elif count:
+        typer.echo(f"{count} full files in archive/ are not {done}; --all {does} them", err=True)
 
 
 def _write_lines(lines: Iterable[str]) -> None:

@@ -213,7 +213,8 @@ class LedgerConfig(Section):
     when_damaged: Literal["set_aside", "stop"] = Field(
         "set_aside",
         description="a damaged or lost book, found at the start: set_aside keeps what is left of it in damaged/ and "
-        "begins a new one, loudly; stop refuses to start",
+        "begins a new one, loudly, but only with run --unattended (without it the start is refused); stop refuses to "
+        "start",
     )
     when_unwritable: Literal["stop", "sort"] = Field(
         "stop",

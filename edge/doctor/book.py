@@ -54,7 +54,7 @@ def _set_aside(path: Path) -> Iterator[Finding]:
         yield warning(
             "ledger.damaged",
             f"{folder} holds {count} ledgers that were damaged and set aside",
-            f"keep a copy, read what is left with edge-sorter ledger export --ledger FILE, check the disk, then empty "
+            f"keep a copy, read what is left with edge-sorter ledger export --salvage --ledger FILE, check the disk, then empty "
             f"{folder}",
         )
 

@@ -51,6 +51,35 @@ def test_export_of_all_files_in_order(path):
     assert len(rows) == 6
 
 
+@pytest.mark.parametrize("command", ["summary", "export", "verify"])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_without_all_the_full_files_that_are_left_out_are_told(path, command, form):
+    told = "2 full files in archive/ are not counted; --all counts them"
+    assert told in invoke(command, *form, path=path).stderr.splitlines()
+    assert "archive/" not in invoke(command, *form, "--all", path=path).stderr
+    (path.parent / "archive" / "ledger-000001.db").unlink()
+    assert "1 full file in archive/ is not counted; --all counts it" in invoke(command, *form, path=path).stderr
+
+
+def test_tail_of_all_files_reaches_back_as_far_as_it_must(path):
+    def shown(*arguments):
+        result = invoke("tail", "--json", *arguments, path=path)
+        return [json.loads(line)["seq"] for line in result.stdout.splitlines()], result.stderr
+
+    assert shown("-n", "3") == ([3, 4, 5], "")
+    assert shown("-n", "4") == ([3, 4, 5], "2 full files in archive/ are not shown; --all shows them\n")
+    assert shown("--all", "-n", "4") == ([2, 3, 4, 5], "")
+    assert shown("--all") == ([1, 2, 3, 4, 5], "")
+    # A file that is not needed is not opened.
+    (path.parent / "archive" / "ledger-000001.db").write_bytes(b"x" * 5000)
+    assert shown("--all", "-n", "4") == ([2, 3, 4, 5], "")
+    assert "4" in invoke("tail", "--all", "-n", "2", path=path).stdout
+
+
+def test_a_full_file_by_itself_has_no_archive(path):
+    assert "archive/" not in invoke("summary", path=path.parent / "archive" / "ledger-000001.db").stderr
+
+
 def test_verify_of_all_files_is_one_verdict(path):
     assert "5 rows of 1 boots, clean" in invoke("verify", "--all", path=path).stderr
     archive = path.parent / "archive" / "ledger-000001.db"

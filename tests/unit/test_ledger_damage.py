@@ -139,7 +139,10 @@ def test_a_fault_of_another_kind_does_not_pass_for_the_finding(path):
 
 def test_a_damaged_book_stops_the_start_where_that_is_asked_for(path):
     content = a_damaged_book(path)
-    with pytest.raises(LedgerError, match=r"the file is damaged \(.*\); restore a copy, move it away, or set"):
+    with pytest.raises(
+        LedgerError,
+        match=r"is damaged \(.*\); restore a copy, move it away, or start it once with --unattended, which sets it",
+    ):
         opened(path, when_damaged="stop")
     assert path.read_bytes() == content
     assert damaged(path) == []
@@ -311,7 +314,7 @@ LOSSES = {
 def test_a_book_that_was_lost_is_told_and_begun_anew(path, lose, reason, left):
     fill(path, [item()])
     lose(path)
-    with pytest.raises(LedgerError, match=rf"{reason}.*; restore a copy, or move both away"):
+    with pytest.raises(LedgerError, match=rf"{reason}.*; restore a copy, or move both away .* once with --unattended"):
         opened(path, when_damaged="stop")
     ledger = opened(path)
     (finding,) = ledger.findings
