@@ -54,8 +54,8 @@ def _set_aside(path: Path) -> Iterator[Finding]:
         yield warning(
             "ledger.damaged",
             f"{folder} holds {count} ledgers that were damaged and set aside",
-            f"keep a copy, read what is left with edge-sorter ledger export --salvage --ledger FILE, check the disk, then empty "
-            f"{folder}",
+            "keep a copy, read what is left with edge-sorter ledger export --salvage --ledger FILE, check the disk, "
+            f"then empty {folder}",
         )
 
 

@@ -185,6 +185,6 @@ def report(rows: Rows, frames: int) -> None:
     for problem in problems:
         print(f"  {problem}")
     with rows.timed() as timer:
-        leaking = run_long(20_000, spoiler="leak")
+        leaking = run_long(100_000, spoiler="leak")
         growth, half = slope(leaking.frames, list(map(float, leaking.descriptors)))
     add_spoiled(rows, "long-run", {"leak": growth - half > 0.5}, timer.wall_s)
