@@ -34,6 +34,7 @@ MAX_CONFIG_BYTES = 64 << 10
 """Ten times the largest that is shipped. The YAML reader takes seconds for a quarter of a megabyte of brackets."""
 SECRET = re.compile(r"(?:^|_)(?:file|key|password|passwd|passphrase|secret|token|credentials?)$", re.IGNORECASE)
 """Keys whose values no error repeats: status and journal are for everybody to read."""
+MAX_SENTENCE = 1500
 MAX_EXCERPT = 200
 """Characters of the file that an error repeats at most."""
 
@@ -120,7 +121,8 @@ def parse_model(text: str, name: str, model: type[_Model], see: str) -> _Model:
     try:
         return model.model_validate(fields)
     except ValidationError as exc:
-        raise ConfigError("; ".join(_explain(error, root, name, model) for error in exc.errors()[:5])) from exc
+        told = "; ".join(_explain(error, root, name, model) for error in exc.errors()[:5])
+        raise ConfigError(told if len(told) <= MAX_SENTENCE else f"{told[:MAX_SENTENCE]}…") from exc
 
 
 def raw_fields(text: str, name: str) -> Any:

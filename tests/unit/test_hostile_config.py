@@ -59,3 +59,10 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "c.yaml")
     with pytest.raises(ConfigError, match="it is a pipe, a socket or a device"):
         load_config(tmp_path / "c.yaml")
+
+
+def test_a_file_that_is_wrong_all_over_is_still_refused_in_a_sentence():
+    keys = "\n".join(f"{'k' * 900}{number}: 1" for number in range(9))
+    with pytest.raises(ConfigError) as refused:
+        parse_config(keys, "c.yaml")
+    assert len(str(refused.value)) <= 1501
