@@ -10,7 +10,7 @@ from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
 from edge.ledger_shelf import LedgerShelf
 from edge.records import Event
-from tests.ledger_rig import INTENT, a_v1_book, damage, fill, item, run_sql, verify
+from tests.ledger_rig import INTENT, a_v1_book, close_uncleanly, damage, fill, item, run_sql, verify
 
 ROWS = 40
 
@@ -77,6 +77,8 @@ def test_an_index_that_lost_an_entry_is_built_anew_and_told(path):
     entry = content.find(b"b1", leaf)
     content[entry : entry + 2] = b"b0"
     path.write_bytes(content)
+    # The file's time of change has steps of milliseconds; what the disk did to it came later than that.
+    close_uncleanly(path)
     ledger = SqliteLedger(path, when_damaged="set_aside")
     ledger.open()
     (finding,) = ledger.findings
