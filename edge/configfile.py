@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from edge.config import Config
 from edge.errors import BundleError, ConfigError
+from edge.printable import printable
 from edge.reading import read_whole
 
 __all__ = [
@@ -121,7 +122,8 @@ def parse_model(text: str, name: str, model: type[_Model], see: str) -> _Model:
     try:
         return model.model_validate(fields)
     except ValidationError as exc:
-        told = "; ".join(_explain(error, root, name, model) for error in exc.errors()[:5])
+        # A key may be any text, with ends of lines as well.
+        told = printable("; ".join(_explain(error, root, name, model) for error in exc.errors()[:5]))
         raise ConfigError(told if len(told) <= MAX_SENTENCE else f"{told[:MAX_SENTENCE]}…") from exc
 
 

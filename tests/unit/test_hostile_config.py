@@ -66,3 +66,9 @@ def test_a_file_that_is_wrong_all_over_is_still_refused_in_a_sentence():
     with pytest.raises(ConfigError) as refused:
         parse_config(keys, "c.yaml")
     assert len(str(refused.value)) <= 1501
+
+
+def test_a_key_with_ends_of_lines_is_told_on_one_line():
+    with pytest.raises(ConfigError) as refused:
+        parse_config('routes: {"\\x16\\n\\e[31m": {}}', "c.yaml")
+    assert "\n" not in str(refused.value) and "\x1b" not in str(refused.value)
