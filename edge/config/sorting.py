@@ -33,7 +33,7 @@ class SourceConfig(Section):
     fps: float = Field(20.0, ge=1, le=120, description="frames per second of the simulation, or asked of a camera")
     max_age_s: float = Field(0.5, ge=0.05, le=10, description="a camera frame older than this is stale: an error")
     frozen_s: float = Field(
-        1.5,
+        1.2,
         ge=0.2,
         le=60,
         description="a camera that repeats the same picture bit for bit for so long is frozen",
