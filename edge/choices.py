@@ -113,7 +113,8 @@ def _refuse_other_wires(file: Path | None, kept: Choice, error: ConfigError) -> 
         present = None if file is None else raw_fields(read_config(file), str(file))
     except ConfigError:
         return
-    if _wires(present) != _wires(raw_fields(kept.text or "", "the last good configuration")):
+    # What the file lacks, as one that was cut off in the middle does, says nothing against the old wires.
+    if not _wires(present).items() <= _wires(raw_fields(kept.text or "", "the last good configuration")).items():
         raise ConfigError(
             f"{error}; the last good configuration has other wires and is not used instead: mend the file"
         ) from error

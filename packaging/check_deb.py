@@ -238,8 +238,8 @@ def stays(root: Root, said: str) -> tuple[bool, bool, bool]:
 
 def check_emulated(checks: Checks, foreign: object, package: Path) -> None:
     root = Root(foreign.path, "arm64")  # type: ignore[attr-defined]  # tests/rig is not typed
-    os.environ.setdefault("QEMU_CPU", foreign.system.processor)  # type: ignore[attr-defined]
-    root.name = f"{foreign.system.suite} arm64"  # type: ignore[attr-defined]
+    os.environ.setdefault("QEMU_CPU", foreign.system.processor)  # type: ignore[attr-defined]  # as above
+    root.name = f"{foreign.system.suite} arm64"  # type: ignore[attr-defined]  # as above
     shutil.copy(package, root.path / "new.deb")
     said = root.apt("install", "/new.deb")
     checks.check(f"{root.name}: doctor has spoken", True, "The sorter runs here, but only simulated" in said)

@@ -12,7 +12,38 @@ from edge.contact import Contact
 from edge.pins import open_factory
 from tests.rigs import FakeClock
 
-__all__ = ["CalibrateRig", "Typed"]
+__all__ = ["CAROUSEL", "CONVEYOR", "FLAP", "TWO", "CalibrateRig", "Typed"]
+
+FLAP = """\
+gate:
+  servo_pin: 18
+  home_deg: 90.0  # parked
+  bins_deg: {recyclable: 140.0, residue: 40.0}
+"""
+TWO = """\
+gate:
+  kind: two_servos
+  diverter: {pin: 18}
+  door: {pin: 19, min_angle_deg: -90.0, max_angle_deg: 90.0}
+  bins_deg: {recyclable: 140.0, residue: 40.0}
+"""
+CAROUSEL = """\
+gate:
+  kind: carousel
+  home_switch: {pin: 4}
+  step_pin: 20
+  direction_pin: 21
+  enable_pin: 16
+  bins_deg: {recyclable: 90.0, residue: 180.0}
+  door: {pin: 19}
+"""
+CONVEYOR = """\
+gate:
+  kind: conveyor
+  belt_pin: 20
+  diverter: {pin: 18}
+  bins_deg: {recyclable: 140.0, residue: 40.0}
+"""
 
 Typed = str | float | Callable[[], None]
 """A line; or seconds in which nothing is typed; or what happens before the next line."""

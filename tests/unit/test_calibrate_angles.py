@@ -13,45 +13,13 @@ from gpiozero import LED
 from edge.calibrate.angles import calibrate_angles, set_angle
 from edge.calibrate.desk import StoppedError
 from edge.calibrate.guard import Guard, HeldError
-from edge.calibrate.jog import HELD_UP_S, Jog, points_of
-from edge.config import Config
-from edge.configfile import parse_config
+from edge.calibrate.jog import HELD_UP_S, Jog
 from edge.errors import ActuatorError, ConfigError
-from tests.calibrate_rig import CalibrateRig
+from tests.calibrate_rig import CAROUSEL, FLAP, TWO, CalibrateRig
 from tests.rigs import WAIT_S
 
 SERVO, ESTOP, LID = 18, 5, 13
-FLAP = """\
-gate:
-  servo_pin: 18
-  home_deg: 90.0  # parked
-  bins_deg: {recyclable: 140.0, residue: 40.0}
-"""
 PANEL = "panel:\n  estop: {pin: 5}\n  lid: {pin: 13}\n  resume_button: {pin: 6}\n"
-TWO = """\
-gate:
-  kind: two_servos
-  diverter: {pin: 18}
-  door: {pin: 19, min_angle_deg: -90.0, max_angle_deg: 90.0}
-  bins_deg: {recyclable: 140.0, residue: 40.0}
-"""
-CAROUSEL = """\
-gate:
-  kind: carousel
-  home_switch: {pin: 4}
-  step_pin: 20
-  direction_pin: 21
-  enable_pin: 16
-  bins_deg: {recyclable: 90.0, residue: 180.0}
-  door: {pin: 19}
-"""
-CONVEYOR = """\
-gate:
-  kind: conveyor
-  belt_pin: 20
-  diverter: {pin: 18}
-  bins_deg: {recyclable: 140.0, residue: 40.0}
-"""
 SOLENOID = "gate:\n  kind: solenoid\n  bin_pins: {recyclable: 20, residue: null}\n"
 STEP_DUTY = 2.0 / 180.0 * 0.1
 """Two degrees, as a share of a period of 20 ms in which 180 degrees are 2 ms."""
@@ -347,32 +315,6 @@ def test_a_solenoid_has_no_angles(make):
         calibrate_angles(rig.store(), rig.desk())
 
 
-POINTS = [
-    ("servo flap", FLAP, {"home": 90.0, "recyclable": 140.0, "residue": 40.0}),
-    ("two servos", TWO, {"home": 90.0, "recyclable": 140.0, "residue": 40.0, "door_closed": 0.0, "door_open": 90.0}),
-    ("carousel", CAROUSEL, {"recyclable": 90.0, "residue": 180.0, "door_closed": 0.0, "door_open": 90.0}),
-    ("conveyor", CONVEYOR, {"home": 90.0, "recyclable": 140.0, "residue": 40.0}),
-]
-
-
-@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in POINTS], ids=[row[0] for row in POINTS])
-def test_the_points_of_a_gate_are_where_the_configuration_has_them(text, expected):
-    config = parse_config(text, "c.yaml")
-    points = points_of(config.gate)
-    assert {name: point.angle_deg for name, point in points.items()} == expected
-    for point in points.values():
-        at = config.model_dump()
-        for part in point.key:
-            at = at[part]
-        assert at == point.angle_deg
-        assert point.servo_key in {use.key for use in config.pin_uses()}
-
-
-def test_a_bin_called_as_a_door_means_the_bin():
-    config = parse_config(TWO.replace("residue: 40.0", "door_open: 40.0, residue: 30.0"), "c.yaml")
-    assert points_of(config.gate)["door_open"].key == ("gate", "bins_deg", "door_open")
-
-
 def test_a_scripted_angle_is_moved_to_and_stored(make):
     rig = make()
     set_angle(rig.store(), rig.desk(), "recyclable", 137.5, is_agreed=True)
@@ -405,7 +347,3 @@ def test_a_scripted_angle_that_cannot_be_moves_nothing(make, name, angle_deg, re
         set_angle(rig.store(), rig.desk(), name, angle_deg, is_agreed=True)
     assert rig.pulses(SERVO) == []
     assert rig.path.read_text() == FLAP
-
-
-def test_the_defaults_have_points_too():
-    assert set(points_of(Config().gate)) == {"home", "recyclable", "residue"}

@@ -78,7 +78,7 @@ def _run(settings: dict[str, Any], options: list[str]) -> None:
         return Endless(settings["frames"], Path(settings["counter"]), width_px, height_px)
 
     spoil(settings.get("spoiler"))
-    sim.Simulation = endless  # type: ignore[assignment,misc]
+    sim.Simulation = endless  # type: ignore[assignment,misc]  # the double plays for ever
     costs_ns: list[int] = []
     for name in ("append", "intend"):
         setattr(SqliteLedger, name, _timed(getattr(SqliteLedger, name), costs_ns))

@@ -86,7 +86,7 @@ def install_camera(items: int, gap_s: float) -> None:
         def close(self) -> None:
             self._tray.close()
 
-    v4l2.V4l2Camera = TrayCamera  # type: ignore[assignment,misc]
+    v4l2.V4l2Camera = TrayCamera  # type: ignore[assignment,misc]  # the double looks at a drawn tray
 
 
 def hog() -> None:

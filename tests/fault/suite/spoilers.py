@@ -40,7 +40,7 @@ def _credit_anyway() -> None:
             encode_record(record)
         return record
 
-    Book.write = write_or_pretend  # type: ignore[method-assign]
+    Book.write = write_or_pretend  # type: ignore[method-assign]  # broken on purpose
 
 
 def _no_intent() -> None:
@@ -49,12 +49,12 @@ def _no_intent() -> None:
     def intend(self: SqliteLedger, event: Event) -> None:
         return None
 
-    SqliteLedger.intend = intend  # type: ignore[method-assign]
+    SqliteLedger.intend = intend  # type: ignore[method-assign]  # broken on purpose
 
 
 def _stay_open() -> None:
     """Leave the gate where it is when the program ends."""
-    Runtime._drain = lambda self: None  # type: ignore[method-assign]
+    Runtime._drain = lambda self: None  # type: ignore[method-assign]  # broken on purpose
 
 
 def _wall_clock() -> None:
@@ -63,7 +63,7 @@ def _wall_clock() -> None:
     def now_s(self: clock.MonotonicClock) -> float:
         return time.time() - _BEGUN_S
 
-    clock.MonotonicClock.now_s = now_s  # type: ignore[method-assign]
+    clock.MonotonicClock.now_s = now_s  # type: ignore[method-assign]  # broken on purpose
 
 
 def _leak() -> None:
@@ -74,7 +74,7 @@ def _leak() -> None:
         os.open(os.devnull, os.O_RDONLY)
         return append(self, event)
 
-    SqliteLedger.append = append_and_leak  # type: ignore[assignment,method-assign]
+    SqliteLedger.append = append_and_leak  # type: ignore[assignment,method-assign]  # broken on purpose
 
 
 _BEGUN_S = time.time()

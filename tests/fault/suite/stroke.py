@@ -133,7 +133,7 @@ def _go_in_real_time(job: dict[str, Any]) -> None:
             threading.Thread(target=_strike, args=(job,), daemon=True).start()
         perform(self, command, now_s)
 
-    Runtime._perform = perform_and_strike  # type: ignore[method-assign]
+    Runtime._perform = perform_and_strike  # type: ignore[method-assign]  # the stroke is struck from within
 
 
 def _strike(job: dict[str, Any]) -> None:

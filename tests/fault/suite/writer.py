@@ -129,7 +129,7 @@ class _HastyConnection(sqlite3.Connection):
 def _connect_by(kind: type[sqlite3.Connection]) -> Callable[[], None]:
     def spoil() -> None:
         connect = sqlite3.connect
-        sqlite3.connect = lambda *arguments, **named: connect(*arguments, **named, factory=kind)  # type: ignore[assignment]
+        sqlite3.connect = lambda *arguments, **named: connect(*arguments, **named, factory=kind)  # type: ignore[assignment]  # a connection that breaks a promise
 
     return spoil
 

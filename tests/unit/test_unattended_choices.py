@@ -1,0 +1,145 @@
+"""A sorter that nobody visits: what it runs with when its files are bad."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import edge.unattended
+from edge.errors import ActuatorError, BundleError, ConfigError, JamError, LedgerError
+from edge.gates.motion import ScriptedGate
+from edge.health.lastgood import LastGood
+from edge.health.starts import Starts
+from edge.ledger import SqliteLedger
+from edge.ledger_read import LedgerReader
+from tests.rigs import SHIPPED_BUNDLE, edit_manifest
+from tests.unattended_rig import SMALL, Machine, refuse
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def spoiled_bundle(folder: Path) -> Path:
+    bundle = folder / "model"
+    shutil.copytree(SHIPPED_BUNDLE, bundle)
+    edit_manifest(bundle, lambda manifest: manifest.update(sha256="0" * 64))
+    return bundle
+
+
+def test_a_bad_configuration_without_a_good_one_is_refused_and_counted(machine):
+    machine.config.write_text("gate: {kind: trebuchet}\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml:1"):
+        machine.run()
+    assert Starts(machine.folder / "starts.json", boot_id="kernel").begin().count == 2
+    assert not machine.ledger.exists()
+
+
+def test_a_configuration_that_was_spoiled_leaves_the_last_good_one_at_work(machine):
+    machine.run()
+    machine.config.write_text("vote: {dead_line_s: 2}\n")
+    machine.run()
+    assert machine.faults() == ["config_refused"]
+    (fault,) = [record for record in machine.events.records if record["type"] == "fault"]
+    assert "unknown key 'vote.dead_line_s'" in fault["detail"]
+    assert [record["type"] for record in machine.events.records].count("item") == 2
+    assert machine.status["config"]["is_last_good"]
+
+
+def test_a_bundle_that_was_spoiled_leaves_the_last_good_one_at_work(machine):
+    machine.run()
+    machine.config.write_text(f"{SMALL}model: {{path: {spoiled_bundle(machine.folder)}}}\n")
+    machine.run()
+    assert machine.faults() == ["model_refused"]
+    assert [record["type"] for record in machine.events.records].count("item") == 2
+
+
+def test_a_bad_bundle_without_a_good_one_is_refused(machine):
+    machine.config.write_text(f"{SMALL}model: {{path: {spoiled_bundle(machine.folder)}}}\n")
+    with pytest.raises(BundleError, match="SHA-256"):
+        machine.run()
+
+
+def test_what_is_kept_was_in_use_by_a_run_that_lasted(machine):
+    machine.config.write_text(SMALL.replace("stable_s: 1", "stable_s: 3600"))
+    machine.run()
+    assert LastGood(machine.folder / "last-good").config() is None
+
+
+def test_a_configuration_under_which_it_only_stood_in_a_fault_is_not_kept(machine, monkeypatch):
+    def jam(self, now_s):
+        if self.is_moving:
+            self.stop()
+            raise JamError("stuck")
+
+    monkeypatch.setattr(ScriptedGate, "tick", jam)
+    monkeypatch.setattr("edge.machine.recover", lambda machine, now_s: (machine, ()))
+    machine.run()
+    assert machine.faults() == ["gate_jammed"]
+    assert LastGood(machine.folder / "last-good").config() is None
+
+
+def test_a_text_that_was_saved_while_it_was_opened_is_not_taken_for_the_one_in_use(machine, monkeypatch):
+    opened = edge.unattended.open_session
+
+    def save_a_typo(*arguments):
+        machine.config.write_text("vote: {dead_line_s: 2}\n")
+        return opened(*arguments)
+
+    monkeypatch.setattr(edge.unattended, "open_session", save_a_typo)
+    machine.run()
+    kept = LastGood(machine.folder / "last-good").config()
+    assert kept is not None and kept.read_text() == SMALL
+
+
+def test_a_ledger_that_cannot_be_opened_is_no_reason_to_take_another(machine, monkeypatch):
+    machine.names_ledger = False
+    old, new = machine.folder / "old.db", machine.folder / "new.db"
+    machine.config.write_text(f"{SMALL}ledger: {{path: {old}}}\n")
+    machine.run()
+    rows = old.read_bytes()
+    machine.config.write_text(f"{SMALL}ledger: {{path: {new}}}\n")
+    opened = SqliteLedger.open
+    monkeypatch.setattr(SqliteLedger, "open", lambda self: refuse() if self._path == new else opened(self))
+    for _ in range(4):
+        with pytest.raises(LedgerError):
+            machine.run()
+    assert old.read_bytes() == rows
+
+
+def test_the_last_good_configuration_keeps_the_present_book(machine, monkeypatch):
+    machine.names_ledger = False
+    machine.config.write_text(f"{SMALL}ledger: {{path: {machine.folder / 'old.db'}}}\n")
+    machine.run()
+    machine.config.write_text(f"{SMALL}pins: {{factory: lgpio}}\nledger: {{path: {machine.folder / 'new.db'}}}\n")
+    for _ in range(3):
+        with pytest.raises(ActuatorError):
+            machine.run()
+    machine.run()
+    assert machine.faults() == ["config_refused"]
+    with LedgerReader(machine.folder / "new.db") as reader:
+        assert [record["type"] for record in reader.iterate()].count("item") == 2
+
+
+@pytest.mark.parametrize(
+    ("present", "is_used"),
+    [
+        ("gate: {servo_pin: 12, hold: 1}\n", False),
+        ("panel: {estop: {pin: 5}}\nvote: {dead_line_s: 1}\n", False),
+        ("gate: {servo_pin: 18}\nvote: {dead_line_s: 1}\n", True),
+        ("gate: {servo_pin: 18\n", True),
+        ("vote: {dead_line_s: 1}\n", True),
+    ],
+    ids=["another pin", "a new emergency stop", "the same wires", "no YAML at all", "cut off before the wires"],
+)
+def test_a_machine_that_was_wired_anew_is_not_driven_as_before(machine, present, is_used):
+    machine.config.write_text(f"{SMALL}gate: {{servo_pin: 18}}\n")
+    machine.run()
+    machine.config.write_text(SMALL + present)
+    if is_used:
+        machine.run()
+        assert machine.faults() == ["config_refused"]
+    else:
+        with pytest.raises(ConfigError, match="other wires"):
+            machine.run()
