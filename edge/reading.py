@@ -7,6 +7,8 @@ from pathlib import Path
 
 __all__ = ["read_whole"]
 
+_STEP = 1 << 20
+
 
 def read_whole(path: Path, max_bytes: int, *, is_link_allowed: bool = True) -> bytes:
     """The content of a regular file of at most `max_bytes`.
@@ -30,19 +32,22 @@ def read_whole(path: Path, max_bytes: int, *, is_link_allowed: bool = True) -> b
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, no regular file", str(path))
         # Asked for one byte more: the file may grow while it is read.
-        content = _read(file.fileno(), max_bytes + 1) if status.st_size <= max_bytes else None
+        content = _read(file.fileno(), status.st_size, max_bytes + 1) if status.st_size <= max_bytes else None
     if content is None or len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it is larger than the {_size(max_bytes)} it may have", str(path))
     return content
 
 
-def _read(handle: int, most: int) -> bytes:
+def _read(handle: int, expected: int, most: int) -> bytes:
     parts: list[bytes] = []
     left = most
-    while left > 0 and (part := os.read(handle, min(left, 1 << 20))):
+    # A file that is as large as it says comes in one piece, and is not copied again.
+    step = expected + 1
+    while left > 0 and (part := os.read(handle, min(left, step))):
         parts.append(part)
         left -= len(part)
-    return b"".join(parts)
+        step = _STEP
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _size(count: int) -> str:

@@ -74,7 +74,8 @@ def with_swapped_channels(model: bytes) -> bytes | None:
         return None
     start, length = place
     weights = np.frombuffer(model, np.uint8, length, start).reshape(-1, CHANNELS)[:, ::-1]
-    return model[:start] + weights.tobytes() + model[start + length :]
+    rest = memoryview(model)
+    return b"".join((rest[:start], weights.tobytes(), rest[start + length :]))
 
 
 def _first_weights(model: bytes) -> tuple[int, int] | None:

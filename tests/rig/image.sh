@@ -36,6 +36,8 @@ echo "rig: fetching wheels for Python 3.11 of Debian 12" >&2
     --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
     --constraint constraints.txt --requirement "$work/requirements.txt" >&2
 
+# mmdebstrap sets the clock of every new file back to its own start: byte code that goes by a file's time is stale then,
+# and the program compiles its libraries at each start.
 echo "rig: installing Debian 12 into a root image; this takes a minute or two" >&2
 mmdebstrap --quiet --variant=minbase --include="$packages" \
     --customize-hook="copy-in $work/wheels $work/requirements.txt /tmp" \
@@ -43,6 +45,8 @@ mmdebstrap --quiet --variant=minbase --include="$packages" \
     --customize-hook='chroot "$1" python3 -m venv --system-site-packages /opt/edge-sorter' \
     --customize-hook='chroot "$1" /opt/edge-sorter/bin/pip --isolated install --quiet --no-index --find-links /tmp/wheels \
         --requirement /tmp/requirements.txt' \
+    --customize-hook='chroot "$1" /opt/edge-sorter/bin/python -m compileall -q -f --invalidation-mode unchecked-hash \
+        /opt/edge-sorter/lib' \
     --customize-hook='chroot "$1" systemctl --quiet enable rig.service' \
     --customize-hook='chroot "$1" systemctl --quiet mask getty@tty1.service systemd-networkd-wait-online.service \
         apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer' \

@@ -12,7 +12,7 @@ rig: setup  ## make what the rig boots, where it is not cached: a kernel and a r
 	@PYTHON=$(BIN)/python tests/rig/image.sh
 
 rig-test: rig  ## test the working tree in the rig, from outside the process (RIG_FLAGS='-k estop')
-	@$(BIN)/python tests/rig/run.py "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)" -- $(RIG_FLAGS)
+	@$(BIN)/python -m tests.rig.run "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)" -- $(RIG_FLAGS)
 
 rig-fault: rig  ## inject the faults that need a real kernel: power cuts, camera, hangs, clock, memory (RIG_FLAGS='--only cuts')
 	@$(BIN)/python -m tests.rig.fault $(RIG_FLAGS) "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)"

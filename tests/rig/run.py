@@ -1,6 +1,6 @@
 """Boots the rig's guest, lets it test the working tree, prints what it says; exit 0 if every test passed.
 
-    python tests/rig/run.py [--limit-s 480] [--part all] KERNEL IMAGE [-- PYTEST_FLAGS]
+    python -m tests.rig.run [--limit-s 480] [--part all] KERNEL IMAGE [-- PYTEST_FLAGS]
 
 Standard library only. What a run leaves (log of the console, journal, JUnit files, figures) lies beside the image in
 `out/` until the next run.
@@ -19,6 +19,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from tests.rig.core import on_core
 
 REPO = Path(__file__).resolve().parents[2]
 MEMORY = "2G"
@@ -68,7 +70,7 @@ def run_parts(
     started_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         guests = {}
-        for part in parts:
+        for number, part in enumerate(parts):
             folder = out / part
             folder.mkdir(exist_ok=True)
             (folder / "status").unlink(missing_ok=True)
@@ -76,7 +78,7 @@ def run_parts(
             (folder / "flags").write_text(shlex.join(flags))
             for wheel in out.glob("*.whl"):
                 shutil.copy(wheel, folder)
-            guests[folder] = stack.enter_context(_guest(kernel.resolve(), image.resolve(), folder, cow))
+            guests[folder] = stack.enter_context(_guest(kernel.resolve(), image.resolve(), folder, cow, number))
         statuses = [_follow(guest, folder, started_s + limit_s) for folder, guest in guests.items()]
     _print_figures([folder / "figures.jsonl" for folder in guests])
     print(f"rig: {time.monotonic() - started_s:.0f} s from power on; logs in {out}")
@@ -84,7 +86,7 @@ def run_parts(
 
 
 @contextlib.contextmanager
-def _guest(kernel: Path, image: Path, out: Path, cow: str) -> Iterator[subprocess.Popen[bytes]]:
+def _guest(kernel: Path, image: Path, out: Path, cow: str, number: int) -> Iterator[subprocess.Popen[bytes]]:
     """The running kernel. Its memory, and what else has no other place, lies in a folder that ends with it."""
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="edge-sorter-rig-", dir=shm if shm.is_dir() else None) as scratch:
@@ -93,7 +95,7 @@ def _guest(kernel: Path, image: Path, out: Path, cow: str) -> Iterator[subproces
             "panic=-1", "con=null", "con0=null,fd:1", "console=tty0", f"uml_dir={scratch}/uml/", f"rig_repo={REPO}",
             f"rig_out={out}", f"rig_power_on={time.time():.3f}", *CAMERA.split(),
         ]  # fmt: skip
-        with (out / "console.log").open("ab") as console:
+        with (out / "console.log").open("ab") as console, on_core(number):
             guest = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -159,7 +159,7 @@ class Series:
     """
 
     def __init__(self, bench: Bench, folder: Path, number: int) -> None:
-        self._bench, self._folder = bench, folder
+        self._bench, self._folder, self._number = bench, folder, number
         self._flags = f"--source sim:{number + 1}"
         self._logs = bench.logs / f"guest-{number}"
         self._logs.mkdir()
@@ -176,7 +176,7 @@ class Series:
         flags = f"{'--busy ' if plan.is_busy else ''}-- {self._flags}"
         memory = self._folder / "memory"
         memory.mkdir()
-        guest = Guest(self._bench, self._disk.image, memory, self._logs / "console.log", flags)
+        guest = Guest(self._bench, self._disk.image, memory, self._logs / "console.log", flags, self._number)
         life = _Life()
         try:
             self._live(guest, plan, life)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.rig.core import on_core
 from tests.rig.cuts.watch import Writes
 
 __all__ = ["EVENTS", "WITNESS", "WRITES", "Bench", "Guest", "Heard", "end_with_me"]
@@ -74,9 +75,10 @@ class Guest:
         disk: its second disk, writable.
         scratch: for its memory; its own.
         flags: of the witness.
+        core: number of the processor that it has.
     """
 
-    def __init__(self, bench: Bench, disk: Path, scratch: Path, console: Path, flags: str) -> None:
+    def __init__(self, bench: Bench, disk: Path, scratch: Path, console: Path, flags: str, core: int) -> None:
         self._writes = Writes(disk)
         pipes = {channel: os.pipe() for channel in (EVENTS, WITNESS)}
         self._texts = dict.fromkeys(pipes, b"")
@@ -95,7 +97,7 @@ class Guest:
             "init=/bin/sh", "--", "-c",
             f'"mount -t hostfs -o ro,{bench.share} none /mnt && exec /bin/bash /mnt/init.sh {flags}"',
         ]  # fmt: skip
-        with console.open("ab") as log:
+        with console.open("ab") as log, on_core(core):
             self._began_s = time.monotonic()
             self._process = subprocess.Popen(
                 command,

@@ -1,6 +1,6 @@
 """Boots the guest with Debian 13 and libcamera, lets it test the camera driver; exit 0 if every check passed.
 
-    python tests/rig/picamera/run.py KERNEL ROOT [-- PYTEST_FLAGS]
+    python -m tests.rig.picamera.run KERNEL ROOT [-- PYTEST_FLAGS]
 
 Standard library only. What a run leaves (log of the console, JUnit file, figures) lies beside the root tree in `out/`.
 """
@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from tests.rig.core import on_core
 
 REPO = Path(__file__).resolve().parents[3]
 MEMORY = "1500M"
@@ -62,14 +64,15 @@ def _boot(kernel: Path, root: Path, out: Path) -> bool:
             f"uml_dir={scratch}/uml/", f"rig_repo={REPO}", f"rig_out={out}", "vivid.n_devs=0",
         ]  # fmt: skip
         with (out / "console.log").open("wb") as console:
-            guest = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                env=os.environ | {"TMPDIR": scratch},
-                start_new_session=True,
-            )
+            with on_core(0):
+                guest = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=console,
+                    stderr=subprocess.STDOUT,
+                    env=os.environ | {"TMPDIR": scratch},
+                    start_new_session=True,
+                )
             try:
                 guest.wait(LIMIT_S)
             except subprocess.TimeoutExpired:
