@@ -88,6 +88,8 @@ check: setup  ## formatting, lint, types, import layers, schema, what is install
 audit: setup $(AUDIT_VENV)/.done  ## ask for known vulnerabilities of every pinned package (needs a network)
 	$(AUDIT_VENV)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
 		-r constraints.txt -r constraints-convert.txt $$($(BIN)/python -m tools.audit --ignored)
+	$(AUDIT_VENV)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		-r packaging/wheels-bookworm.txt -r packaging/wheels-trixie.txt $$($(BIN)/python -m tools.audit --ignored)
 
 $(AUDIT_VENV)/.done:
 	$(PYTHON) -m venv $(AUDIT_VENV)

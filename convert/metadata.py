@@ -89,8 +89,8 @@ def add_metadata(model: bytes, text: ModelText) -> bytes:
 def _aligned(schema: Any, source: Any) -> Any:
     """A buffer that packs its bytes on a 16-byte border, which the generated Python code does not do."""
 
-    class AlignedBuffer(schema.BufferT):  # type: ignore[misc]
-        def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
+    class AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # the schema is found at run time
+        def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802  # the generated code calls it so
             place = None
             if self.data is not None and len(self.data):
                 content = bytes(bytearray(self.data))

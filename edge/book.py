@@ -62,8 +62,8 @@ class Book:
         self._next_try_s = 0.0
         self._wait_s = FIRST_WAIT_S
         self._missed: Counter[str] = Counter()
-        self._first_missed = ""
         self._intended: Event | None = None
+        self._unsettled: Event | None = None
 
     @property
     def is_failing(self) -> bool:
@@ -77,7 +77,7 @@ class Book:
 
     @property
     def uncredited(self) -> int:
-        """Items since it failed that no row tells of."""
+        """Items since it failed that no row tells of, not even an intent: what was meant to be moved is named later."""
         return self._missed["item"]
 
     def report(self) -> dict[str, Any]:
@@ -95,12 +95,13 @@ class Book:
         Raises: LedgerError without `heals`.
         """
         if self.is_failing:
-            self._missed[event.type] += 1
+            self._miss(event)
             return None
         try:
             record: dict[str, Any] = self._with_room(lambda: self._ledger.append(event))
         except LedgerError as exc:
-            self._fail(exc, event.type, now_s)
+            self._fail(exc, now_s)
+            self._miss(event)
             return None
         if _settles(event):
             self._intended = None
@@ -117,7 +118,7 @@ class Book:
                 self._with_room(lambda: self._ledger.intend(event))
                 self._intended = event
             except LedgerError as exc:
-                self._fail(exc, "", now_s)
+                self._fail(exc, now_s)
         return not self.must_wait
 
     def retry(self, now_s: float, *, is_last: bool = False) -> list[dict[str, Any]]:
@@ -150,7 +151,7 @@ class Book:
         except LedgerError as exc:
             self._detail, self._is_full = str(exc), is_full(exc)
             return []
-        self._detail, self._wait_s, self._intended = None, FIRST_WAIT_S, None
+        self._detail, self._wait_s, self._intended, self._unsettled = None, FIRST_WAIT_S, None, None
         self._missed.clear()
         return records
 
@@ -161,7 +162,7 @@ class Book:
         try:
             self._ledger.maintain(now_s)
         except LedgerError as exc:
-            self._fail(exc, "", now_s)
+            self._fail(exc, now_s)
         if self._room is not None and now_s >= self._refill_s:
             self._refill_s = now_s + REFILL_S
             self._room.refill()
@@ -178,16 +179,21 @@ class Book:
                 raise
         return action()
 
-    def _fail(self, error: LedgerError, missed: str, now_s: float) -> None:
+    def _miss(self, event: Event) -> None:
+        if event.type == "item" and self._intended is not None:
+            # Its intent is in the book, and the account names it, or the next run; or this row is there after all.
+            self._unsettled = self._intended
+        else:
+            self._missed[event.type] += 1
+
+    def _fail(self, error: LedgerError, now_s: float) -> None:
         if not self._heals:
             raise error
         _log.error("%s; nothing is credited until it can be written", error)
         self._detail, self._since_s, self._is_full = str(error), now_s, is_full(error)
         self._wait_s, self._next_try_s = FIRST_WAIT_S, now_s + FIRST_WAIT_S
-        self._first_missed = missed
+        self._unsettled = None
         self._missed.clear()
-        if missed:
-            self._missed[missed] += 1
 
     def _account(self, now_s: float, intent: Mapping[str, Any] | None, *, is_replaced: bool) -> Mapping[str, Any]:
         body: dict[str, Any] = {
@@ -195,15 +201,13 @@ class Book:
             "detail": self._detail,
             "after_s": round(now_s - self._since_s, 3),
         }
-        missed = Counter(self._missed)
+        kept = self._unsettled or self._intended
         if intent is not None:
             body["item"] = _named(intent)
-        elif self._intended is not None and is_replaced:
-            body["item"] = _named(self._intended.body)
-        elif self._intended is not None and self._first_missed == "item":
-            # Something settled its intent: its commit failed towards the end, and it is in the book after all.
-            missed["item"] -= 1
-        return {**body, "missed": {name: count for name, count in missed.items() if count}}
+        elif kept is not None and is_replaced:
+            body["item"] = _named(kept.body)
+        # Else something settled its intent: the commit failed towards the end, and it is in the book after all.
+        return {**body, "missed": dict(self._missed)}
 
 
 def intent_of(decision: Decision) -> Event:

@@ -184,8 +184,7 @@ def load_bundle(folder: Path) -> Bundle:
 
     Raises: BundleError that says which check failed, where, and what to do.
     """
-    if not folder.is_dir():
-        raise BundleError(f"model bundle {folder} is no folder; check --model or model.path")
+    _check_folder(folder)
     manifest = _read_manifest(folder)
     model = _read(folder / MODEL_NAME, folder, MAX_MODEL_BYTES)
     digest = hashlib.sha256(model).hexdigest()
@@ -196,6 +195,16 @@ def load_bundle(folder: Path) -> Bundle:
         )
     _check_labels(folder, manifest, model)
     return Bundle(folder, manifest, model)
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        is_folder = folder.is_dir()
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise BundleError(f"cannot look at model bundle {folder} ({reason}); check --model or model.path") from exc
+    if not is_folder:
+        raise BundleError(f"model bundle {folder} is no folder; check --model or model.path")
 
 
 def _read(path: Path, folder: Path, max_bytes: int) -> bytes:

@@ -2,24 +2,22 @@
 
 import hashlib
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edge.config import Config
-from edge.configfile import parse_config, raw_fields, read_config
+from edge.configfile import parse_config, read_config
 from edge.errors import BundleError, ConfigError, SorterError
 from edge.health.lastgood import LastGood
 from edge.machine import State
 from edge.records import Event
+from edge.rewired import has_same_wires, refuse_other_wires
 
 __all__ = ["Choice", "Wishes", "choices", "configured", "refused"]
 
 Wishes = Callable[[Config], Config]
 """Puts what the command line asks for in place of what a file says."""
-_WIRE = re.compile(r"(?:^|_)(?:pins?|chip|factory|estop|lid)$")
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +60,9 @@ def choices(file: Path | None, wishes: Wishes, last_good: LastGood) -> Iterator[
     The last good configuration keeps the book of the present one, where that can be read: what is in it, and the
     emergency stop that is remembered beside it, hold for the machine.
 
+    One with other wires is none: a machine that was wired anew is not driven as it was before, whatever fails. The last
+    good model works with the new wires too.
+
     Raises: ConfigError if the file is refused, and no last good one is kept, or that has other wires.
     """
     kept, bundle = _kept(wishes, last_good), last_good.bundle()
@@ -70,13 +71,15 @@ def choices(file: Path | None, wishes: Wishes, last_good: LastGood) -> Iterator[
     except ConfigError as exc:
         if kept is None:
             raise
-        _refuse_other_wires(file, kept, exc)
+        refuse_other_wires(file, kept.config, exc)
         _log.error("%s", exc)
         kept = replace(kept, told=(refused(exc),))
     else:
         yield chosen
         if bundle is not None:
             yield replace(chosen, config=_with_model(chosen.config, bundle), is_last_good=True, is_for_bundle=True)
+        if kept is not None and not has_same_wires(chosen.config, kept.config):
+            kept = None
         if kept is not None:
             kept = replace(kept, config=kept.config.model_copy(update={"ledger": chosen.config.ledger}))
     if kept is not None:
@@ -99,35 +102,6 @@ def _kept(wishes: Wishes, last_good: LastGood) -> Choice | None:
     except ConfigError as exc:
         _log.warning("the last good configuration is of no use: %s", exc)
         return None
-
-
-def _refuse_other_wires(file: Path | None, kept: Choice, error: ConfigError) -> None:
-    """A machine that was wired anew must not be driven as it was wired before, without its new emergency stop perhaps.
-
-    Of a file that is no YAML at all nothing is known: that is a slip of the pen, and its wires are taken for the old
-    ones.
-
-    Raises: ConfigError.
-    """
-    try:
-        present = None if file is None else raw_fields(read_config(file), str(file))
-    except ConfigError:
-        return
-    # What the file lacks, as one that was cut off in the middle does, says nothing against the old wires.
-    if not _wires(present).items() <= _wires(raw_fields(kept.text or "", "the last good configuration")).items():
-        raise ConfigError(
-            f"{error}; the last good configuration has other wires and is not used instead: mend the file"
-        ) from error
-
-
-def _wires(fields: Any, path: str = "", *, is_wire: bool = False) -> Mapping[str, str]:
-    """Every value under a key that names a pin, a chip, a stop, by its place in the file."""
-    if isinstance(fields, dict):
-        found: dict[str, str] = {}
-        for key, value in fields.items():
-            found |= _wires(value, f"{path}.{key}", is_wire=is_wire or bool(_WIRE.search(str(key))))
-        return found
-    return {path: str(fields)} if is_wire else {}
 
 
 def _with_model(config: Config, folder: Path) -> Config:

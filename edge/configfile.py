@@ -69,7 +69,14 @@ def check_model_path(config: Config, file: Path | None) -> None:
     """
     path = config.model.path
     place = _place(file, "model", "path", value=path)
-    if path is not None and place and not Path(path).is_dir():
+    if path is None or not place:
+        return
+    try:
+        is_folder = Path(path).is_dir()
+    except OSError:
+        # What may not be looked at, or has an impossible name, is told by whoever loads it.
+        return
+    if not is_folder:
         raise BundleError(f"{place}model.path is {path!r}, which is no folder; mend the path or leave it out")
 
 

@@ -11,6 +11,7 @@ from edge.config.sorting import NEEDS_ARGUMENT, SOURCE_FORMS
 from edge.contact import Contact
 from edge.ending import ask_for_hard_end
 from edge.errors import ConfigError
+from edge.gates.guarded import GuardedGate, PowerGuard
 from edge.latch import StopLatch
 from edge.panel import Panel
 from edge.paths import stop_path
@@ -63,6 +64,8 @@ def open_hardware(config: Config, file: Path | None = None) -> Iterator[Hardware
     with ExitStack() as stack:
         factory = stack.enter_context(open_pins(config))
         gate = make_gate(config.gate, factory)
+        if not is_simulated(factory):
+            gate = GuardedGate(gate, PowerGuard())
         stack.callback(gate.close)
         gate.open()
         drop_sensor = _make_drop_sensor(config, factory)

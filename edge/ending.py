@@ -52,9 +52,10 @@ def reload_signals() -> Iterator[Callable[[], bool]]:
     with _noted((signal.SIGHUP,)) as asked:
 
         def take() -> bool:
-            is_asked = bool(asked)
-            asked.clear()
-            return is_asked
+            # One that comes meanwhile is asked for at the next call.
+            count = len(asked)
+            del asked[:count]
+            return count > 0
 
         yield take
 

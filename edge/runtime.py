@@ -313,7 +313,8 @@ class Runtime:
         gate, state = self._parts.gate, self._machine.state
         self._show(Status.FAULT, self._clock.now_s())
         try:
-            if isinstance(cause, ActuatorError) or state is State.PAUSED:
+            # In a fault it may be a hand that the gate waits for: nobody has seen an empty tray since.
+            if isinstance(cause, ActuatorError) or state in (State.PAUSED, State.FAULT):
                 gate.stop()
             elif isinstance(cause, SourceError) and self._machine.is_cycling:
                 # The gate still works: an item whose gate was open is finished and counted, any other is named.
@@ -330,7 +331,7 @@ class Runtime:
             return
         self._settle_account()
         item = item_in_flight(self._machine)
-        body = {"reason": reason_of(cause), "detail": str(cause), "state": state.value, **item}
+        body = {"reason": reason_of(cause), "detail": str(cause) or repr(cause), "state": state.value, **item}
         try:
             self._emit("fault", self._clock.now_s(), body)
         except SorterError as exc:

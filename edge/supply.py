@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from edge.board.supply_gauges import SupplyReading
@@ -42,12 +43,14 @@ class _Motion(NamedTuple):
     target: str
     started_s: float
     ended_s: float
+    item: Mapping[str, Any] | None
 
 
 class _Dip(NamedTuple):
     state: str
     motion: str | None
     after_motion_start_s: float | None
+    item: Mapping[str, Any] | None
 
 
 class _Condition(NamedTuple):
@@ -86,6 +89,7 @@ class Supply:
         self._condition = _Condition()
         self._motion: _Motion | None = None
         self._state = ""
+        self._item: Mapping[str, Any] | None = None
         self._watched_at_s: float | None = None
         self._watched_s = self._near_s = 0.0
         self._dips: deque[_Dip] = deque(maxlen=DIPS)
@@ -95,9 +99,15 @@ class Supply:
         self._event_s = -math.inf
         self._gap_s = EVENT_EVERY_S
 
-    def watch(self, now_s: float, state: str, motion: str | None) -> None:
-        """Note what the machine does: its state, and where the gate is moving to, or None while it does not."""
-        last, self._state = self._motion, state
+    def watch(self, now_s: float, state: str, motion: str | None, item: Mapping[str, Any] | None = None) -> None:
+        """Note what the machine does.
+
+        Args:
+            state: of the machine.
+            motion: where the gate is moving to; None while it does not.
+            item: `label` and `route` of the one in flight; None without one.
+        """
+        last, self._state, self._item = self._motion, state, item
         elapsed_s = 0.0 if self._watched_at_s is None else now_s - self._watched_at_s
         self._watched_at_s = now_s
         self._watched_s += elapsed_s
@@ -110,7 +120,7 @@ class Supply:
             self._motion = last._replace(ended_s=now_s)
             is_under_way = False
         if motion is not None and not is_under_way:
-            self._motion = _Motion(motion, now_s, math.inf)
+            self._motion = _Motion(motion, now_s, math.inf, item)
 
     def take(self, reading: SupplyReading, t_s: float) -> None:
         """A reading that was taken at `t_s`."""
@@ -168,9 +178,10 @@ class Supply:
     def _note_dip(self, since_s: float, t_s: float) -> None:
         motion = self._motion
         if motion is not None and motion.ended_s >= since_s:
-            dip = _Dip(self._state, motion.target, round(max(t_s - motion.started_s, 0.0), 3))
+            # That of the motion, which may be over by the time of the report.
+            dip = _Dip(self._state, motion.target, round(max(t_s - motion.started_s, 0.0), 3), motion.item)
         else:
-            dip = _Dip(self._state, None, None)
+            dip = _Dip(self._state, None, None, self._item)
         self._dips.append(dip)
         self._new_dip = dip
 

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -72,20 +72,23 @@ class SupplyMonitor:
                 return
         self._begin()
 
-    def poll(self, now_s: float, state: str, motion: str | None) -> list[Input | Event]:
+    def poll(
+        self, now_s: float, state: str, motion: str | None, item: Mapping[str, Any] | None = None
+    ) -> list[Input | Event]:
         """What changed since the last call; quick, and it never raises.
 
         Args:
             now_s: of the source's clock.
             state: of the machine, for the book.
             motion: the bin that the gate is moving to, or `home`; None while it does not move.
+            item: `label` and `route` of the one in flight, for the book; None without one.
         """
         if self._former is not None and not self._former.is_alive():
             # Where no thread can be had now, the next call tries again.
             with suppress(RuntimeError):
                 self._begin()
         supply, clock_s = self._supply, self._clock()
-        supply.watch(now_s, state, motion)
+        supply.watch(now_s, state, motion, item)
         while self._readings:
             read_at_s, reading = self._readings.popleft()
             self._is_silence_told = False

@@ -17,10 +17,12 @@ from edge.choices import Choice, Wishes, choices, configured, refused
 from edge.classifier import check_bundle
 from edge.clock import Clock, utc_now
 from edge.errors import ActuatorError, BundleError, ConfigError, SafeModeError, SorterError, SourceError
+from edge.health.account import AccountWatch
 from edge.health.heart import Heart
 from edge.health.lastgood import LastGood, Used, is_kept, used_now
 from edge.health.starts import Plan, Starts
 from edge.health.status import StatusFile
+from edge.health.untold import UntoldWatch
 from edge.machine import Machine, State
 from edge.parts import Watcher
 from edge.paths import model_path
@@ -37,7 +39,7 @@ DOUBT_FROM = 4
 """From this start in a row on, a camera or a pin that is missing is taken for a mistake of the configuration, too."""
 _UNFIT: tuple[type[SorterError], ...] = (ConfigError, BundleError)
 _MISSING: tuple[type[SorterError], ...] = (*_UNFIT, SourceError, ActuatorError)
-_STANDING = frozenset({State.BOOT, State.HOMING, State.FAULT})
+_STANDING = frozenset({State.BOOT, State.HOMING, State.FAULT, State.PAUSED})
 _log = logging.getLogger(__name__)
 
 
@@ -66,7 +68,7 @@ class Caretaker:
         heart, status: tell the service manager and whoever reads the status file.
         starts, last_good: what is remembered from one process to the next.
         clock: of the machine, not of a replay.
-        owed: events that the last process could not write down.
+        owed: the account of what the last process could not write down, if there is one.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Caretaker:
         self._file = file
         self._wishes = wishes
         self._pace = pace
-        self._watchers = (*watchers, heart, status)
+        self._watchers = (*watchers, heart, status, UntoldWatch(starts), AccountWatch(status, owed))
         self._signals = signals
         self._heart = heart
         self._status = status
@@ -106,6 +108,7 @@ class Caretaker:
             counted.
         """
         plan = self._starts.begin()
+        self._owed += self._starts.untold
         try:
             self._status.tell(starts={"count": plan.count, "reasons": list(plan.reasons)})
             self._status.refresh()
@@ -122,10 +125,10 @@ class Caretaker:
         except SafeModeError:
             raise
         except Exception as exc:
-            self._starts.failed(str(exc))
+            self._starts.failed(str(exc) or repr(exc))
             raise
         if self._signals.stop() is None or self._is_sound:
-            self._starts.stable()
+            self._starts.ended()
         else:
             # Ended by somebody before it could prove anything.
             self._starts.withdraw()
@@ -167,8 +170,9 @@ class Caretaker:
                 session.runtime.run(partial(self._must_stop, session, trial))
             if self._next is None or self._signals.stop() is not None:
                 return
-            # What was at work until now is taken again if the new one cannot be opened after all.
-            found, self._next, speaking_against = (self._next, replace(choice, told=())), None, (SorterError,)
+            # What was at work until now is taken again if the new one cannot be opened after all, whatever it refused.
+            former = replace(choice, told=(), is_for_bundle=False)
+            found, self._next, speaking_against = (self._next, former), None, (SorterError,)
 
     def _open(
         self, found: Sequence[Choice], speaking_against: tuple[type[SorterError], ...], stack: ExitStack
@@ -206,14 +210,15 @@ class Caretaker:
         raise errors[0] if errors else ConfigError("nothing to run with")
 
     def _show(self, choice: Choice, session: Session) -> None:
-        file = choice.file
+        file, bundle = choice.file, self._last_good.bundle()
         self._status.tell(
             config={
                 "path": None if file is None else str(file),
                 "sha256": choice.sha256,
                 "is_last_good": choice.is_last_good and file is not None and is_kept(file.parent),
             },
-            model={"is_last_good": choice.is_for_bundle},
+            # Also where it is taken again after a reload that came to nothing.
+            model={"is_last_good": bundle is not None and choice.config.model.path == str(bundle)},
         )
         for name, read in session.reports.items():
             self._status.follow(name, read)

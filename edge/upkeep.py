@@ -1,10 +1,11 @@
 """What goes on beside the items: supply, heat, the wall clock."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from edge.machine_io import Input
 from edge.machine_state import Machine, State
+from edge.machine_stops import item_in_flight
 from edge.ports import Gate
 from edge.records import Event
 
@@ -14,7 +15,9 @@ __all__ = ["ClockWatch", "SupplyWatch", "Upkeep"]
 class SupplyWatch(Protocol):
     """Tells how well the machine is fed and cooled; `supply_monitor.SupplyMonitor` is one."""
 
-    def poll(self, now_s: float, state: str, motion: str | None) -> Sequence[Input | Event]: ...
+    def poll(
+        self, now_s: float, state: str, motion: str | None, item: Mapping[str, Any] | None = None
+    ) -> Sequence[Input | Event]: ...
 
 
 class ClockWatch(Protocol):
@@ -43,7 +46,8 @@ class Upkeep:
         """
         found: list[Input | Event] = []
         if self._supply is not None:
-            for news in self._supply.poll(now_s, machine.state.value, _motion(machine, gate)):
+            item = item_in_flight(machine).get("item")
+            for news in self._supply.poll(now_s, machine.state.value, _motion(machine, gate), item):
                 if isinstance(news, Event):
                     self._waiting.append(news)
                 else:

@@ -26,7 +26,7 @@ os.environ |= {
     "XDG_STATE_HOME": _STATE,
 }
 
-from tests.rigs import SHIPPED_BUNDLE  # noqa: E402
+from tests.rigs import SHIPPED_BUNDLE  # noqa: E402  # the environment is set first
 
 
 @pytest.fixture

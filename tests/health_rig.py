@@ -149,6 +149,7 @@ KINDS: dict[str, Any] = {
     "frames": int, "classified": dict, "latency": dict, "safe_mode": (dict, type(None)), "config": (dict, type(None)),
     "model": (dict, type(None)), "ledger": (dict, type(None)), "supply": (dict, type(None)),
     "captures": (dict, type(None)), "starts": (dict, type(None)), "reload": (dict, type(None)),
+    "since_machine_start": dict, "owed": (dict, type(None)),
 }  # fmt: skip
 STATES = {*State, "starting", "stand_by", "ended"}
 

@@ -1,7 +1,8 @@
 """Audits what is installed, without a network: `python -m tools.audit`. Exit 1 if something is amiss.
 
 Every installed distribution is one that the project needs, has exactly the version of the constraints, and comes under
-a licence of the list below. `make audit` asks for known vulnerabilities too, which takes a network.
+a licence of the list below. What other environments get is looked through by its lists (tools/lists.py). `make audit`
+asks for known vulnerabilities too, which takes a network.
 """
 
 import argparse
@@ -15,9 +16,10 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from tools import lists
 from tools.installed import PROJECT, TOOLS, Package, installed, needed_by
 
-__all__ = ["ALLOWED", "accepted", "complaints", "main", "pins"]
+__all__ = ["ALLOWED", "accepted", "complaints", "elsewhere", "main", "pins"]
 
 ALLOWED = frozenset(
     {
@@ -81,6 +83,27 @@ def complaints(
             yield f"{package.title} is under {', '.join(foreign)}, which tools/audit.py does not allow; decide on it"
 
 
+def elsewhere(packages: Mapping[str, Package]) -> tuple[list[str], int]:
+    """What is amiss with the lists of other environments, a sentence each, and how many entries they have.
+
+    Raises: ValueError for a line that is no requirement.
+    """
+    pinned = pins([Path("constraints.txt")])
+    wheels = {file: lists.entries(file) for file in lists.wheel_lists()}
+    bounds, unpinned = lists.entries(lists.BOUNDS), lists.entries(lists.UNPINNED)
+    wanted = lists.required()
+    listed = [*(entry for found in wheels.values() for entry in found), *bounds, *unpinned]
+    found: list[str] = []
+    for file, entries in wheels.items():
+        on_bookworm = file.stem.endswith("bookworm")
+        found += lists.wheel_complaints(entries, pinned, bounds if on_bookworm else ())
+    found += lists.bound_complaints(bounds, pinned)
+    found += lists.unpinned_complaints(unpinned, wanted)
+    needed = {*needed_by(packages, ("pi", "tflite")), *wanted}
+    found += lists.foreign_complaints(listed, packages, needed, ALLOWED)
+    return found, len(listed)
+
+
 def accepted(path: Path = ADVISORIES) -> list[dict[str, Any]]:
     """Advisories that are known and accepted. Raises: ValueError for an entry that lacks something."""
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get("accepted", [])
@@ -106,11 +129,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     needed = needed_by(packages, options.extras)
     files = " or ".join(str(path) for path in options.constraints)
     found = list(complaints(packages, needed, pins(options.constraints), files))
+    beside, count = elsewhere(packages)
+    found += beside
     accepted()
     for sentence in found:
         print(f"audit: {sentence}", file=sys.stderr)
     if not found:
         print(f"audit: {len(needed)} distributions are needed, pinned and under allowed licences")
+        print(
+            f"audit: {count} entries for Debian packages, Bookworm and 32 bit are needed and allowed, and fit the pins"
+        )
     return 1 if found else 0
 
 

@@ -73,11 +73,11 @@ class TfliteClassifier:
 
         Args:
             image: (H, W, 3) uint8 BGR of any size.
-        Raises: SourceError if the image is not (H, W, 3) uint8.
+        Raises: SourceError if the image is not (H, W, 3) uint8; BundleError if the inference fails.
         """
         # The input is written where the interpreter reads it. No view of a tensor may be alive during `invoke`.
         self._fill(image, self._input()[0].view(_UINT8))
-        self.invoke()
+        self._infer()
         values: list[int] = self._output()[0].tolist()
         return values
 
@@ -93,7 +93,7 @@ class TfliteClassifier:
             self._fill(image, self._input()[0].view(_UINT8))
         else:
             np.copyto(self._input(), prepared)
-        self.invoke()
+        self._infer()
         return self.name(self._output()[0].tolist(), t_s, start_s)
 
     def name(self, logits: list[int], t_s: float, start_s: float) -> Prediction:
@@ -113,6 +113,14 @@ class TfliteClassifier:
 
     def close(self) -> None:
         """Nothing is held but memory."""
+
+    def _infer(self) -> None:
+        try:
+            self.invoke()
+        except RuntimeError as exc:
+            raise BundleError(
+                f"model {self._bundle.id.name} failed in an inference ({exc}); install the bundle again"
+            ) from exc
 
     def _check_golden(self) -> None:
         manifest = self._bundle.manifest

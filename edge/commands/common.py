@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from edge.config import Config
@@ -56,7 +57,9 @@ class _StderrHandler(logging.Handler):
     """Looks standard error up at each message, since the live view redirects it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        # Whoever logs has something more important to do than to find a reader.
+        with suppress(OSError, ValueError):
+            print(self.format(record), file=sys.stderr)
 
 
 class _PrintableFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ from edge.calibrate.guard import no_sorter_at_work
 from edge.clock import Clock, MonotonicClock
 from edge.commands.common import load
 from edge.config import Config
+from edge.configfile import config_file
 from edge.drivers import make_gate, make_panel, open_pins, put_in_order
 from edge.ending import stop_signals
 from edge.errors import ActuatorError, ConfigError
@@ -34,7 +35,8 @@ def park(config: Path | None, *, cut: bool) -> str:
     Args:
         cut: only take the power off.
     Returns: what was done, a sentence.
-    Raises: ConfigError; ActuatorError if a pin refuses, as while a sorter runs, or the gate did not come home.
+    Raises: ConfigError, and no pin is touched; ActuatorError if a pin refuses, as while a sorter runs, or the gate did
+        not come home.
     """
     settings = _settings(config)
     with ExitStack() as stack:
@@ -64,18 +66,24 @@ def park(config: Path | None, *, cut: bool) -> str:
 def _settings(config: Path | None) -> Config:
     """As configured; where that is refused, as the last good configuration says, whose motors may have power now.
 
-    Raises: ConfigError if there is none either.
+    By one with other wires nothing is touched: even what it takes for "off" may switch something on. What was left on
+    stays on then.
+
+    Raises: ConfigError if there is none either, or the refused one names other wires.
     """
     try:
         return load(config)
     except ConfigError as exc:
         from edge.health.lastgood import LastGood
+        from edge.rewired import refuse_other_wires
 
         kept = LastGood(state_dir() / "last-good").config()
         if kept is None:
             raise
+        settings = load(kept)
+        refuse_other_wires(config_file(config), settings, exc)
         print(f"edge-sorter: WARNING: {exc}; the last good configuration is used to park", file=sys.stderr)
-        return load(kept)
+        return settings
 
 
 def park_gate(

@@ -3,8 +3,9 @@
 import fcntl
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -34,11 +35,22 @@ _log = logging.getLogger(__name__)
 def missed_before(folder: Path) -> tuple[Event, ...]:
     """What the last process had not written down when it ended, as its status file says; nobody else knows of it."""
     found = read_status((folder,))
-    ledger = {} if found is None else found[1].get("ledger")
-    if not isinstance(ledger, dict) or not isinstance(missed := ledger.get("missed"), dict) or not missed:
+    missed: Counter[str] = Counter()
+    told = ""
+    for name in ("owed", "ledger"):
+        # The last process may have been owed an account itself, of the one before it.
+        account = None if found is None else found[1].get(name)
+        if isinstance(account, dict) and (counts := _counts(account.get("missed"))):
+            missed.update(counts)
+            told = f"{account.get('detail')}" if name == "owed" else f"in the run before: {account.get('detail')}"
+    if not missed:
         return ()
-    body = {"reason": LEDGER_FAILED, "detail": f"in the run before: {ledger.get('detail')}", "missed": missed}
-    return (Event("fault", 0.0, body),)
+    return (Event("fault", 0.0, {"reason": LEDGER_FAILED, "detail": told, "missed": dict(missed)}),)
+
+
+def _counts(missed: object) -> dict[str, int]:
+    found = missed if isinstance(missed, dict) else {}
+    return {name: count for name, count in found.items() if type(count) is int and count > 0}
 
 
 def run_unattended(options: RunOptions) -> None:
@@ -75,8 +87,10 @@ def _alone(path: Path) -> Iterator[None]:
             raise LedgerError(
                 f"another sorter runs unattended already (process {number or 'unknown'}); stop that one first"
             ) from exc
-        os.truncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode("ascii"), 0)
+        # Only for whoever asks who has it: a disk that is full does not keep the lock from holding.
+        with suppress(OSError):
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode("ascii"), 0)
         yield
 
 
@@ -110,6 +124,11 @@ def _run(options: RunOptions) -> None:
         except SorterError as exc:
             exit_code, detail = exc.exit_code, str(exc)
             raise
+        except OSError as exc:
+            # It says nothing of the configuration, as it does for the other commands: the next start may do better.
+            detail = repr(exc)
+            _log.error("what no driver foresaw", exc_info=exc)
+            raise SorterError(f"the system refused what no driver foresaw ({exc}); see above where") from exc
         except Exception as exc:
             detail = repr(exc)
             raise

@@ -96,7 +96,7 @@ class LinePrinter(Silent):
         except OSError:
             self._is_broken = True
             # What stands in the buffer would raise again when the interpreter ends.
-            sys.stdout = open("/dev/null", "w")  # noqa: SIM115
+            sys.stdout = open("/dev/null", "w")  # noqa: SIM115  # open until the process ends
 
 
 class EventsFile(Silent):

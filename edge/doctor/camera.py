@@ -165,7 +165,8 @@ def _rate(config: Config, fps: float, image: BgrImage) -> Finding:
         return warning(
             "camera.pictures",
             f"another size: {found}",
-            "set source.width_px and height_px to a size that the camera has (v4l2-ctl --list-formats-ext)",
+            "set source.width_px and height_px to a size that the camera has (v4l2-ctl --list-formats-ext, of the "
+            "package v4l-utils)",
         )
     return ok("camera.pictures", found)
 

@@ -32,7 +32,8 @@ class LimitedOutput:
     """A gpiozero output that is never on for longer than `limit_s` of real time after `start`.
 
     Hazards: the timer is a thread of this process, so it does not help against SIGKILL or a kernel that hangs: the pin
-    keeps its level until the gate is parked at the next start. What burns within that time needs a limit in hardware.
+    keeps its level until the gate is parked, which the service does after every end of the program. What burns within
+    that time needs a limit in hardware.
 
     Args:
         make: makes the gpiozero device, off.

@@ -12,6 +12,8 @@ from edge.records import Decision, Frame, Prediction, Presence, Status
 __all__ = ["Heart", "describe_machine"]
 
 _BEATS_A_LIMIT = 4
+OPENING_S = 30.0
+"""Longest step of opening: a camera's driver and its first picture, with something to spare."""
 _UNREADY = frozenset({State.BOOT, State.HOMING, State.FAULT})
 """States in which nobody can say that the gate is parked, or held without power by somebody who wants it so."""
 
@@ -50,8 +52,9 @@ class Heart:
     def __init__(self, notifier: Notifier, clock: Clock) -> None:
         self._notifier = notifier
         self._clock = clock
-        limit_s = notifier.watchdog_s
+        self._limit_s = limit_s = notifier.watchdog_s
         self._period_s = None if limit_s is None else limit_s / _BEATS_A_LIMIT
+        self._is_opening = False
         self._next_s = 0.0
         self._is_ready = self._was_ready = False
         self._is_reloading = False
@@ -90,23 +93,31 @@ class Heart:
 
     def beat(self) -> None:
         """Work was done. For those who wait on purpose as well, such as the stand-by of safe mode."""
-        if self._period_s is None:
+        if self._limit_s is None or self._period_s is None:
             return
         now_s = self._clock.now_s()
         if now_s < self._next_s:
             return
-        if self._is_ready:
-            is_heard = self._notifier.watchdog()
-        else:
-            # Before READY the manager counts by its limit for starts, not by the watchdog's.
-            is_heard = self._notifier.starting(self._period_s * _BEATS_A_LIMIT)
+        if self._is_opening:
+            # What was opened is at work: the patience is over.
+            self._is_opening = not self._notifier.patience(self._limit_s)
+        # Before READY the manager counts by its limit for starts, too.
+        is_heard = self._notifier.watchdog() if self._is_ready else self._notifier.starting(self._limit_s)
         if is_heard:
             self._next_s = now_s + self._period_s
 
     def opening(self) -> None:
-        """A step of opening begins, which may take its time: the manager's patience begins anew."""
+        """A step of opening begins, which may take longer than the watchdog bears, also after READY=1: until the next
+        beat the manager waits as long as the longest step takes.
+        """
+        if self._limit_s is None:
+            return
+        limit_s = max(self._limit_s, OPENING_S)
+        if not self._is_ready:
+            self._notifier.starting(limit_s)
+        # Last: WATCHDOG=1 sets the deadline, too, before READY=1 as well.
+        self._is_opening = self._notifier.patience(limit_s) or self._is_opening
         self._next_s = 0.0
-        self.beat()
 
     def stand_by(self, why: str) -> None:
         """READY=1 for a process that waits on purpose, the power off every motor: it is up, and says why it waits."""

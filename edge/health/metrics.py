@@ -6,6 +6,8 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from edge.health.lasting import LASTING
+
 __all__ = ["metrics_text"]
 
 PREFIX = "edge_sorter_"
@@ -21,8 +23,9 @@ def metrics_text(fields: Mapping[str, Any]) -> str:
             continue
         lines += [f"# HELP {PREFIX}{name} {help_}", f"# TYPE {PREFIX}{name} {kind}"]
         lines += [f"{PREFIX}{name}{_labels(labels)} {_number(value)}" for labels, value in told]
-    lines += _summary("classify_seconds", "time of one classification", fields["classified"], 1.0, "sum_s")
-    latency = fields["latency"]
+    counts = fields[LASTING]
+    lines += _summary("classify_seconds", "time of one classification", counts["classified"], 1.0, "sum_s")
+    latency = counts["latency"]
     lines += _summary("decide_seconds", "rest of an item to its decision", latency["decide"], 1e-3, "sum_ms")
     lines += _summary("cycle_seconds", "first motion of an item to the gate's return", latency["total"], 1e-3, "sum_ms")
     return "\n".join(lines) + "\n"
@@ -45,13 +48,15 @@ def _families(fields: Mapping[str, Any]) -> Iterable[tuple[str, str, str, Sequen
     yield "safe_mode", "gauge", "1 in safe mode", _one(int(bool((fields["safe_mode"] or {}).get("is_on"))))
     last_good = [({"of": of}, told.get("is_last_good")) for of, told in (("config", config), ("model", model))]
     yield "last_good_used", "gauge", "1 where the last good one stands in for a bad one", last_good
-    yield "frames_total", "counter", "frames that were looked at", _one(fields["frames"])
-    by_both = [({"route": i["route"], "decision": i["decision"]}, i["count"]) for i in fields["items"]["by_both"]]
+    # Since the machine started: what a process counted is not lost with it.
+    counts = fields[LASTING]
+    yield "frames_total", "counter", "frames that were looked at", _one(counts["frames"])
+    by_both = [({"route": i["route"], "decision": i["decision"]}, i["count"]) for i in counts["items"]]
     yield "items_total", "counter", "items that were sorted and written down", by_both
-    yield "items_uncredited_total", "counter", "items that no row could be written for", _one(fields["uncredited"])
-    yield "items_unfinished_total", "counter", "items that were broken off", _one(fields["unfinished"])
-    yield "events_total", "counter", "events that were written down", _by("type", fields["events"])
-    yield "faults_total", "counter", "faults since the start", _by("reason", fields["faults"])
+    yield "items_uncredited_total", "counter", "items that no row could be written for", _one(counts["uncredited"])
+    yield "items_unfinished_total", "counter", "items that were broken off", _one(counts["unfinished"])
+    yield "events_total", "counter", "events that were written down", _by("type", counts["events"])
+    yield "faults_total", "counter", "faults that were written down", _by("reason", counts["faults"])
     starts, reload = fields["starts"] or {}, fields["reload"] or {}
     yield "starts_in_a_row", "gauge", "starts since the last run that became stable", _one(starts.get("count"))
     yield "reload_ok", "gauge", "1 if the last reload was accepted", _one(reload.get("is_ok"))

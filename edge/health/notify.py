@@ -55,6 +55,10 @@ class Notifier:
         """The start takes longer, and will be heard of again within `limit_s`; also alive."""
         return self._send("WATCHDOG=1", f"EXTEND_TIMEOUT_USEC={round(limit_s * 1e6)}", *_status(status))
 
+    def patience(self, limit_s: float) -> bool:
+        """Alive; from now on `watchdog` is waited for so long, in place of what the unit says."""
+        return self._send(f"WATCHDOG_USEC={round(limit_s * 1e6)}")
+
     def reloading(self) -> bool:
         """A new configuration is being looked at; `ready` ends this, whatever came of it."""
         return self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

@@ -12,6 +12,7 @@ from edge.reading import read_whole
 __all__ = [
     "METRICS_NAME",
     "STALE_S",
+    "STATUS_LIMIT_BYTES",
     "STATUS_NAME",
     "STATUS_SCHEMA",
     "SUPPLY_LOW",

@@ -14,6 +14,7 @@ from typing import Any
 
 import edge
 from edge.clock import Clock, utc_now
+from edge.health.lasting import former_counts
 from edge.health.metrics import metrics_text
 from edge.health.place import METRICS_NAME, STATUS_NAME, STATUS_SCHEMA, SUPPLY_LOW, kernel_boot_id, up_s
 from edge.health.totals import Totals
@@ -28,7 +29,7 @@ LATE_S = 5.0
 """A status is at most so old while frames are looked at."""
 SOON_S = 0.5
 """What changed is written not sooner after the last writing."""
-FACTS = ("safe_mode", "config", "model", "ledger", "supply", "captures", "starts", "reload", "uncredited")
+FACTS = ("safe_mode", "config", "model", "ledger", "supply", "captures", "starts", "reload", "owed", "uncredited")
 """What others than the machine know, as docs/operations.md explains it; null until somebody tells it."""
 _STANDING = frozenset({State.BOOT, State.HOMING, State.FAULT, State.PAUSED})
 _SUPPLY = ("bits", "now", "is_low", "is_hot", "is_answering", "temperature_c", "occurred", "coincided", "of", "advice")
@@ -56,7 +57,7 @@ class StatusFile:
         self._is_waiting = self._is_dark = False
         self._full_bins: tuple[Any, ...] = ()
         self._shown: tuple[str, Status] | None = ("starting", Status.STARTING)
-        self._totals = Totals()
+        self._totals = Totals(None if folder is None else former_counts(folder))
         self._facts: dict[str, Any] = dict.fromkeys(FACTS)
         self._followed: dict[str, Callable[[], Any]] = {}
         self._boot_id: str | None = None

@@ -1,9 +1,10 @@
-"""What happened since the process started, in numbers."""
+"""What happened since the process started, and since the machine did, in numbers."""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from edge.health.lasting import LASTING, together
 from edge.machine_stops import LEDGER_FAILED
 from edge.records import Prediction
 
@@ -13,9 +14,14 @@ _LATENCIES = ("decide", "total")
 
 
 class Totals:
-    """Counts frames, votes, and events of the book. What was never seen stands in no count."""
+    """Counts frames, votes, and events of the book. What was never seen stands in no count.
 
-    def __init__(self) -> None:
+    Args:
+        former: counts of the processes before, see `lasting.former_counts`.
+    """
+
+    def __init__(self, former: Mapping[str, Any] | None = None) -> None:
+        self._former = former
         self.frames = 0
         self._votes, self._classify_s = 0, 0.0
         self._items: Counter[tuple[str, str]] = Counter()
@@ -23,7 +29,7 @@ class Totals:
         self._faults: Counter[str] = Counter()
         self._latency = dict.fromkeys(_LATENCIES, (0, 0.0))
         self._unfinished = 0
-        self._missed = 0
+        self._missed = self._missed_before = 0
         self.last_item: dict[str, Any] | None = None
         self.last_fault: dict[str, Any] | None = None
 
@@ -54,17 +60,10 @@ class Totals:
         for (route, decision), count in self._items.items():
             by_route[route] += count
             by_decision[decision] += count
-        return {
-            "items": {
-                "total": self._items.total(),
-                "by_route": dict(by_route),
-                "by_decision": dict(by_decision),
-                "by_both": [
-                    {"route": route, "decision": decision, "count": count}
-                    for (route, decision), count in self._items.items()
-                ],
-            },
-            "last_item": self.last_item,
+        both = [
+            {"route": route, "decision": decision, "count": count} for (route, decision), count in self._items.items()
+        ]
+        counts = {
             "uncredited": self._missed + uncredited,
             "unfinished": self._unfinished,
             "events": dict(self._events),
@@ -73,6 +72,25 @@ class Totals:
             "classified": {"count": self._votes, "sum_s": round(self._classify_s, 6)},
             "latency": {name: {"count": count, "sum_ms": ms} for name, (count, ms) in self._latency.items()},
         }
+        return {
+            "items": {
+                "total": self._items.total(),
+                "by_route": dict(by_route),
+                "by_decision": dict(by_decision),
+                "by_both": both,
+            },
+            "last_item": self.last_item,
+            **counts,
+            LASTING: self._lasting({**counts, "items": both}),
+        }
+
+    def _lasting(self, counts: dict[str, Any]) -> dict[str, Any]:
+        former = self._former
+        if former is not None:
+            # What the process before missed it had counted itself, and this one has been told of it once more.
+            counts["uncredited"] -= self._missed_before
+            former = {**former, "uncredited": max(former["uncredited"], self._missed_before)}
+        return together(former, counts)
 
     def _see_item(self, record: Mapping[str, Any]) -> None:
         self._items[str(record.get("route")), str(record.get("decision"))] += 1
@@ -92,3 +110,6 @@ class Totals:
         if reason == LEDGER_FAILED and isinstance(missed, Mapping):
             # They are no longer counted by who could not write them.
             self._missed += int(missed.get("item", 0))
+            if "after_s" not in record:
+                # It was told for the process before, which could not tell for how long.
+                self._missed_before += int(missed.get("item", 0))

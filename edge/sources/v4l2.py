@@ -75,10 +75,13 @@ class V4l2Camera:
         """Raises: SourceError if the device is missing, no camera, or refused."""
         if not self._device.exists():
             raise SourceError(
-                f"camera {self._device} does not exist; plug it in, or list devices with v4l2-ctl --list-devices"
+                f"camera {self._device} does not exist; plug it in, or list devices with v4l2-ctl --list-devices "
+                "(package v4l-utils)"
             )
         if not self._device.is_char_device():
-            raise SourceError(f"{self._device} is no camera device; list them with v4l2-ctl --list-devices")
+            raise SourceError(
+                f"{self._device} is no camera device; list them with v4l2-ctl --list-devices (package v4l-utils)"
+            )
         # Read by OpenCV at the first wait; its own default is 10 s, during which nobody could close the camera.
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(WAIT_S))
         with quiet_opencv():

@@ -1,6 +1,7 @@
 """What every `ports.Classifier` promises; a new driver is done when it passes."""
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ DRIVERS: dict[str, Callable[[], Classifier]] = {
     "litert": lambda: TfliteClassifier(BUNDLE, "litert"),
     "litert, two threads": lambda: TfliteClassifier(BUNDLE, "litert", threads=2),
 }
+if find_spec("tflite_runtime") is not None:
+    DRIVERS["tflite_runtime"] = lambda: TfliteClassifier(BUNDLE, "tflite_runtime")
 
 
 @pytest.fixture(scope="module", params=DRIVERS.values(), ids=DRIVERS.keys())
@@ -25,6 +28,11 @@ def classifier(request) -> Iterator[Classifier]:
     classifier = request.param()
     yield classifier
     classifier.close()
+
+
+def test_tflite_runtime_is_held_to_it_too_where_it_is_installed():
+    pytest.importorskip("tflite_runtime.interpreter", reason="tflite-runtime has an environment of its own")
+    assert "tflite_runtime" in DRIVERS
 
 
 def test_it_says_which_model_names_what(classifier):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from edge.config import (
     TwoServosConfig,
 )
 from edge.errors import ActuatorError
+from edge.gates.guarded import GuardedGate
 from edge.ports import Gate
 from tests import mechanisms as m
 from tests.pin_rig import PinBench, is_on_a_chip, open_bench
@@ -46,6 +48,41 @@ def conveyor(**changes) -> Callable[[PinBench], m.Rig]:
     return lambda bench: m.ConveyorRig(bench, ConveyorConfig(**m.CONVEYOR | changes))
 
 
+class GuardedRig:
+    """Another rig, whose gate has a guard that must know of every motor that has power."""
+
+    def __init__(self, rig: m.Rig) -> None:
+        self._rig = rig
+        self._knows = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rig, name)
+
+    def make(self) -> Gate:
+        return GuardedGate(self._rig.make(), self)
+
+    def is_powered(self) -> bool:
+        is_powered = self._rig.is_powered()
+        assert self._knows or not is_powered, "a motor has power, and the guard does not know"
+        return is_powered
+
+    def advance(self, step_s: float) -> None:
+        self._rig.advance(step_s)
+        self.is_powered()
+
+    def powered(self) -> None:
+        self._knows = True
+
+    def resting(self) -> None:
+        self._knows = False
+
+    def close(self) -> None: ...
+
+
+def guarded(make: Callable[[PinBench], m.Rig]) -> Callable[[PinBench], m.Rig]:
+    return lambda bench: GuardedRig(make(bench))
+
+
 THREE_BINS = {"glass": 60.0, "paper": 120.0, "residue": 180.0}
 DRIVERS = {
     "servo flap": flap(),
@@ -67,6 +104,9 @@ DRIVERS = {
     "conveyor with ramps and sensors": conveyor(
         belt_pwm_hz=100, belt_ramp_s=0.2, home_switch=SWITCH, exit_sensor=BEAM, turn_sensor=TURN
     ),
+    "servo flap with a home switch, guarded": guarded(flap(home_switch=SWITCH)),
+    "solenoids, guarded": guarded(solenoid()),
+    "conveyor, guarded": guarded(conveyor()),
 }
 
 

@@ -134,9 +134,39 @@ def test_an_item_whose_outcome_failed_is_named_and_never_credited_afterwards(dis
     disk.failure = None
     (record,) = book.retry(2.0)
     assert record["item"] == {"label": "glass", "route": "recyclable"}
-    assert record["missed"] == {"item": 1}
+    # Not in `missed` as well, as it once was: whoever adds the two up must come to one item.
+    assert record["missed"] == {}
     assert [row["type"] for row in disk.rows] == ["fault"]
     assert disk.open_intent is None
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["same book", "another book"])
+def test_each_item_that_was_sorted_meanwhile_is_told_once_by_its_name_or_by_the_number(disk, is_lost):
+    book = Book(disk, heals=True, sorts_on=True)
+    book.intend(ITEM, 0.0)
+    disk.failure = errno.EIO
+    book.write(ITEM, 1.0)
+    for _ in range(2):
+        book.intend(Event("item", 2.0, {"label": "paper", "route": "residue"}), 2.0)
+        book.write(Event("item", 3.0, {"label": "paper", "route": "residue"}), 3.0)
+    assert book.uncredited == book.report()["missed"]["item"] == 2, "the next run would name the first by its intent"
+    disk.failure = None
+    if is_lost:
+        disk.intents.clear()
+        disk.findings = (Event("fault", 0.0, {"reason": "ledger_lost"}),)
+    account = book.retry(100.0)[-1]
+    assert (account["item"]["label"], account["missed"]) == ("glass", {"item": 2})
+
+
+def test_an_item_whose_flight_another_event_found_the_book_failing_in_is_told_once(disk):
+    book = Book(disk, heals=True)
+    book.intend(ITEM, 0.0)
+    disk.failure = errno.EIO
+    book.write(Event("bin_full", 0.5, {"bin": "residue"}), 0.5)
+    book.write(ITEM, 1.0)
+    disk.failure = None
+    (account,) = book.retry(2.0)
+    assert (account["item"]["label"], account["missed"]) == ("glass", {"bin_full": 1})
 
 
 def test_an_item_that_is_in_the_book_after_all_is_not_told_as_missed(disk):
@@ -194,7 +224,7 @@ def test_an_item_whose_book_was_lost_meanwhile_is_named_from_memory(disk):
     lost, account = book.retry(2.0)
     assert lost["reason"] == "ledger_lost"
     assert account["item"] == {"label": "glass", "route": "recyclable"}
-    assert account["missed"] == {"item": 1}
+    assert account["missed"] == {}
 
 
 def test_an_item_that_an_earlier_run_left_is_told_with_its_own_name(disk):

@@ -222,3 +222,14 @@ def test_what_the_library_says_reaches_standard_error_but_for_its_info_lines(mon
     open_interpreter("litert", b"", 1)
     os.write(2, b"and after\n")
     assert capfd.readouterr().err == "ERROR: out of memory\nand after\n"
+
+
+def test_an_inference_that_fails_is_an_error_of_the_model(monkeypatch):
+    classifier = TfliteClassifier(BUNDLE, "litert")
+
+    def fail():
+        raise RuntimeError("Input tensor lacks data")
+
+    monkeypatch.setattr(classifier, "invoke", fail)
+    with pytest.raises(BundleError, match=r"failed in an inference \(Input tensor lacks data\); install the bundle"):
+        classifier.classify(np.zeros((8, 8, 3), np.uint8))

@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from edge.config import DropSensorConfig
-from edge.health.heart import Heart, describe_machine
+from edge.health.heart import OPENING_S, Heart, describe_machine
 from edge.machine import BinLevel, GateJammed, Machine, PauseAsked, ResumeAsked, Started, State
 from edge.records import Decision, DecisionKind, Frame
+from edge.sources.live import FIRST_FRAME_S, OPEN_S
 from tests.health_rig import PICTURE, Manager, look, manager
 from tests.rigs import GLASS, FakeClock, MachineRig, rules
 
@@ -282,3 +283,45 @@ def test_the_way_home_at_the_end_is_told_but_not_at_the_end_of_a_session_that_is
     listening.heard()
     heart.on_ending()
     assert listening.words() == told
+
+
+@pytest.mark.parametrize("when", ["start", "safe mode", "reload"])
+def test_a_camera_that_opens_slowly_is_waited_for_at_a_start_after_safe_mode_and_in_a_reload(line, when):
+    listening, heart, clock = line
+    if when == "safe mode":
+        heart.stand_by("safe mode")
+    if when == "reload":
+        look(heart, machine(State.READY))
+        heart.reloading()
+    listening.heard()
+    heart.opening()
+    # Last: WATCHDOG=1 would set the deadline back to that of the unit.
+    assert listening.words()[-1] == "WATCHDOG_USEC=30000000"
+    clock.advance(OPEN_S + FIRST_FRAME_S)
+    look(heart, machine(State.HOMING))
+    assert "WATCHDOG_USEC=10000000" in listening.words(), "what runs is watched as closely as ever"
+    clock.advance(WATCHDOG_S)
+    look(heart, machine(State.READY))
+    assert not [word for word in listening.words() if word.startswith("WATCHDOG_USEC")], "said once"
+
+
+def test_the_patience_with_a_step_of_opening_outlasts_the_slowest_camera():
+    assert OPENING_S > OPEN_S + FIRST_FRAME_S
+
+
+def test_a_watchdog_that_waits_longer_than_a_step_takes_keeps_its_limit(tmp_path):
+    with manager(tmp_path, 60.0) as (listening, notifier):
+        Heart(notifier, FakeClock()).opening()
+        assert listening.words()[-1] == "WATCHDOG_USEC=60000000"
+
+
+def test_the_end_of_the_patience_is_said_again_where_it_did_not_get_through(line):
+    listening, heart, clock = line
+    heart.opening()
+    while heart._notifier.watchdog():
+        pass
+    look(heart, machine(State.READY))
+    listening.heard()
+    clock.advance(WATCHDOG_S)
+    look(heart, machine(State.READY))
+    assert "WATCHDOG_USEC=10000000" in listening.words()

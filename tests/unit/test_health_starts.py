@@ -66,6 +66,7 @@ def test_a_stable_run_ends_the_row(path):
     starts = process(path)
     starts.begin()
     starts.stable()
+    starts.ended()
     assert process(path).begin() == Plan(0.0, False, (), 1)
 
 
@@ -91,7 +92,7 @@ def test_a_start_that_says_nothing_more_counts_as_failed(path):
     process(path).begin()
     plan = process(path).begin()
     assert plan.count == 2
-    assert plan.reasons == ("the sorter was killed without a word (watchdog, memory limit or SIGKILL)",)
+    assert plan.reasons == ("the sorter was killed without a word (watchdog, memory limit, SIGKILL or a crash)",)
 
 
 def test_a_start_that_was_ended_while_it_stood_by_does_not_count(path):
@@ -101,6 +102,15 @@ def test_a_start_that_was_ended_while_it_stood_by_does_not_count(path):
     starts.withdraw()
     again = process(path).begin()
     assert (again.wait_s, again.count, again.reasons[-1]) == (600.0, 7, "no camera")
+
+
+def test_after_a_stable_run_there_is_no_older_row_to_come_back(path):
+    fail(path, 6)
+    starts = process(path)
+    starts.begin()
+    starts.stable()
+    starts.withdraw()
+    assert process(path).begin() == Plan(0.0, False, (), 1)
 
 
 def test_reasons_are_the_last_ones_each_one_line_of_bounded_length(path):
@@ -154,6 +164,10 @@ GOOD = {"schema": 1, "serial": 9, "count": 4, "is_open": False, "kernel_boot_id"
         json.dumps(GOOD | {"is_open": 1}).encode(),
         json.dumps(GOOD | {"reasons": "no camera"}).encode(),
         json.dumps(GOOD | {"reasons": [1]}).encode(),
+        json.dumps(GOOD | {"untold": ["killed"]}).encode(),
+        json.dumps(GOOD | {"untold": {"eaten": 1}}).encode(),
+        json.dumps(GOOD | {"untold": {"killed": 0}}).encode(),
+        json.dumps(GOOD | {"untold": {"killed": True}}).encode(),
         json.dumps({key: value for key, value in GOOD.items() if key != "count"}).encode(),
         json.dumps(GOOD | {"reasons": ["x" * 100_000]}).encode(),
     ],
@@ -189,7 +203,7 @@ _json = st.recursive(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.fixed_dictionaries({}, optional=dict.fromkeys(GOOD, _json)))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys([*GOOD, "untold"], _json)))
 def test_no_values_whatsoever_raise(tmp_path_factory, fields):
     path = tmp_path_factory.mktemp("s") / "starts.json"
     path.write_text(json.dumps(GOOD | fields))

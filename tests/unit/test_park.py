@@ -164,3 +164,28 @@ def test_a_refused_configuration_without_a_good_one_is_exit_2(tmp_path, monkeypa
     file = tmp_path / "config.yaml"
     file.write_text("source: {max_age_s: soon}\n")
     assert invoke("park", "--config", file).code == 2
+
+
+@pytest.mark.parametrize("option", [[], ["--cut"]], ids=["home", "cut"])
+@pytest.mark.parametrize(
+    "rewired",
+    [
+        "gate: {servo_pin: 12}\n",
+        "gate: {servo_pin: 18}\npanel: {estop: {pin: 5}, resume_button: {pin: 6}}\n",
+        "gate: {kind: solenoid, bin_pins: {recyclable: 18, residue: null}, active_high: false}\n",
+        "gate: {servo_pin: 12\n",
+    ],
+    ids=["another pin", "a new emergency stop", "another kind", "another pin in what is no YAML"],
+)
+def test_the_last_good_configuration_with_other_wires_touches_no_pin(tmp_path, monkeypatch, gate, rewired, option):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    file = tmp_path / "config.yaml"
+    book = f"ledger: {{path: {tmp_path / 'ledger.db'}}}\n"
+    file.write_text(f"{book}gate: {{servo_pin: 18}}\n")
+    bundle = load_bundle(SHIPPED_BUNDLE)
+    LastGood(state_dir() / "last-good").keep(used_now(file, Config(), bundle.folder, bundle.id))
+    file.write_text(f"{book}vote: {{dead_line_s: 1}}\n{rewired}")
+    parked = invoke("park", "--config", file, *option)
+    assert (parked.code, parked.out) == (2, "")
+    assert "the last good configuration has other wires" in parked.err
+    assert gate == []

@@ -9,7 +9,7 @@ from edge.book import Book
 from edge.clock import ReplayClock
 from edge.config import DropSensorConfig
 from edge.errors import ActuatorError, LedgerError, SourceError
-from edge.machine import Machine, PauseAsked, State, SupplyLevel, Voted
+from edge.machine import GateJammed, Machine, PauseAsked, State, SupplyLevel, Voted
 from edge.parts import Parts
 from edge.records import Event, Frame, GateReport, ModelId, Presence
 from edge.runtime import Runtime
@@ -267,6 +267,17 @@ def test_what_belongs_to_the_start_is_written_once_it_can_be():
 def test_a_lost_camera_moves_nothing_on_a_low_supply():
     rig = Rig().boot()
     rig.runtime._step(SupplyLevel(is_low=True), rig.clock.now_s())
+    ways, cuts = len(rig.gate.ways), rig.gate.cuts
+    rig.runtime._park(SourceError("the camera went away"))
+    assert (len(rig.gate.ways), rig.gate.cuts) == (ways, cuts + 1)
+
+
+def test_a_lost_camera_moves_nothing_while_a_hand_may_be_in_a_jammed_gate():
+    rig = Rig().boot()
+    rig.put()
+    rig.runtime._step(GateJammed("stuck"), rig.clock.now_s())
+    rig.turn(0.5, is_occupied=True, is_moving=True, is_disturbed=True)
+    assert rig.state is State.FAULT
     ways, cuts = len(rig.gate.ways), rig.gate.cuts
     rig.runtime._park(SourceError("the camera went away"))
     assert (len(rig.gate.ways), rig.gate.cuts) == (ways, cuts + 1)

@@ -22,6 +22,8 @@ from edge.supply import (
 )
 
 WINDOW_S = 3.0
+GLASS = {"label": "glass", "route": "recyclable"}
+PAPER = {"label": "paper", "route": "recyclable"}
 
 
 class Rig:
@@ -31,6 +33,7 @@ class Rig:
         self.supply = Supply(**settings)
         self.ms = 0
         self.motion: str | None = None
+        self.item: dict[str, str] | None = None
         self.reading = SupplyReading(0, False, 50.0, WINDOW_S)
         self.said: list[tuple[float, object]] = []
 
@@ -47,7 +50,7 @@ class Rig:
             self.ms += 100
 
     def poll(self) -> list[object]:
-        self.supply.watch(self.now_s, "routing" if self.motion else "ready", self.motion)
+        self.supply.watch(self.now_s, "routing" if self.motion else "ready", self.motion, self.item)
         found = self.supply.due(self.now_s)
         self.said += [(self.now_s, what) for what in found]
         return found
@@ -108,7 +111,7 @@ def test_an_event_says_what_is_so_now_and_what_has_been(rig):
         "temperature_c": 50.0,
         "occurred": ["throttled", "undervoltage"],
         "changes": 1,
-        "during": {"state": "ready", "motion": None, "after_motion_start_s": None},
+        "during": {"state": "ready", "motion": None, "after_motion_start_s": None, "item": None},
         "coincided": 0,
         "of": 1,
         "advice": SUPPLY_ADVICE,
@@ -272,7 +275,27 @@ class TestMotions:
             "state": "routing",
             "motion": "home",
             "after_motion_start_s": pytest.approx(0.5),
+            "item": None,
         }
+
+    @pytest.mark.parametrize(
+        ("rest_s", "now", "expected"),
+        [
+            pytest.param(0.0, GLASS, GLASS, id="as its gate moves"),
+            pytest.param(2.0, None, GLASS, id="of a motion that is over, and the item with it"),
+            pytest.param(2.0, PAPER, GLASS, id="while the next one is in flight"),
+            pytest.param(6.0, PAPER, PAPER, id="while it waits for no motion"),
+            pytest.param(6.0, None, None, id="with none in flight"),
+        ],
+    )
+    def test_a_dip_names_the_item_whose_motion_it_belongs_to_else_the_one_in_flight(self, rig, rest_s, now, expected):
+        rig.go_on(10.0)
+        rig.item = GLASS
+        rig.move("recyclable", 2.0)
+        rig.item = now
+        rig.go_on(rest_s)
+        rig.go_on(1.0, is_low=True)
+        assert rig.events()[0].body["during"]["item"] == expected
 
     @given(st.integers(0, 100), st.integers(1, 50), st.integers(0, 100))
     def test_the_window_rule_for_any_motion(self, start, length, report):

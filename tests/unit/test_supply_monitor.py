@@ -6,19 +6,23 @@ import os
 import queue
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from edge import supply_monitor
 from edge.board.supply_gauges import SupplyGauges, SupplyReading
+from edge.machine import State
 from edge.machine_io import Heat, SupplyLevel
 from edge.records import Event
 from edge.supply import BLIND_ADVICE
 from edge.supply_monitor import NOTHING_PERIOD_S, SILENT_S, SupplyMonitor
-from tests.rigs import WAIT_S, FakeClock
+from edge.upkeep import Upkeep
+from tests.rigs import WAIT_S, FakeClock, MachineRig, rules
 
 WELL = SupplyReading(0, False, 50.0)
 LOW = SupplyReading(0x50005, True, 50.0)
+ITEM = {"label": "glass", "route": "recyclable"}
 
 
 class Kernel:
@@ -64,7 +68,7 @@ class Rig:
     def poll(self, after_s: float = 0.0) -> list[object]:
         self.clock.advance(after_s)
         # The source's clock is another one.
-        found = self.monitor.poll(self.clock.now_s() - 900.0, "ready", None)
+        found = self.monitor.poll(self.clock.now_s() - 900.0, "ready", None, ITEM)
         self.said += found
         return found
 
@@ -96,7 +100,7 @@ def test_a_dip_is_handed_over_at_the_next_poll_with_the_time_of_its_reading(rig)
     level, event = rig.poll(after_s=0.25)
     assert level == SupplyLevel(True)
     assert isinstance(event, Event)
-    assert event.body["during"] == {"state": "ready", "motion": None, "after_motion_start_s": None}
+    assert event.body["during"] == {"state": "ready", "motion": None, "after_motion_start_s": None, "item": ITEM}
     assert rig.poll(after_s=4.5) == [], "the hold counts from the reading"
     assert rig.poll(after_s=0.5) == [SupplyLevel(False)]
 
@@ -271,3 +275,30 @@ def test_a_monitor_that_was_not_opened_says_nothing():
     rig = Rig()
     assert rig.poll(after_s=1000.0) == []
     assert rig.monitor.report()["is_answering"] is True
+
+
+class Told:
+    """Notes what it is told of the machine."""
+
+    def __init__(self) -> None:
+        self.items: list[object] = []
+
+    def poll(self, now_s, state, motion, item=None):
+        self.items.append((state, motion, item))
+        return ()
+
+
+def test_whoever_watches_the_supply_is_told_of_the_item_in_flight_and_of_no_other():
+    told, rig = Told(), MachineRig(rules()).boot()
+    upkeep, gate = Upkeep(told), SimpleNamespace(is_moving=False)
+    rig.drop_in()
+    for state in (State.VOTING, State.ROUTING, State.RETURNING, State.WAIT_EMPTY):
+        rig.until(state, occupied=state is not State.WAIT_EMPTY)
+        gate.is_moving = state in (State.ROUTING, State.RETURNING)
+        upkeep.poll(rig.now_s, rig.machine, gate, is_busy=gate.is_moving)
+    assert told.items == [
+        ("voting", None, None),
+        ("routing", "recyclable", ITEM),
+        ("returning", "home", ITEM),
+        ("wait_empty", None, None),
+    ]

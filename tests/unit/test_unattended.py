@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from edge.commands.unattended import missed_before
 from edge.config import Config
 from edge.errors import ActuatorError, LedgerError, SafeModeError
 from edge.health.lastgood import LastGood
 from edge.health.starts import Starts
+from edge.health.status import StatusFile
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
+from edge.machine import State
 from edge.records import Event
 from edge.standby import stand_by
+from edge.unattended import _Trial
 from tests.cli_rig import invoke, sentence
-from tests.rigs import FakeClock
+from tests.rigs import FakeClock, MachineRig, rules
 from tests.unattended_rig import SMALL, Machine, fail_starts, refuse
 
 
@@ -102,6 +106,37 @@ def test_what_the_last_process_could_not_write_is_told_by_the_next(machine):
     (fault,) = [record for record in machine.events.records if record["type"] == "fault"]
     assert fault["missed"] == {"item": 3}
     assert [record["type"] for record in machine.events.records[:2]] == ["boot", "fault"]
+
+
+def test_what_is_owed_is_not_lost_where_starts_in_between_fail(machine, monkeypatch):
+    body = {"reason": "ledger_failed", "detail": "in the run before: disk", "missed": {"item": 3}}
+    machine.owed = (Event("fault", 0.0, body),)
+    fail_starts(machine, monkeypatch, 2)
+    machine.owed = missed_before(machine.folder / "run")
+    assert [event.body for event in machine.owed] == [body]
+    machine.run()
+    assert machine.faults().count("ledger_failed") == 1
+    assert machine.status["owed"] is None
+    assert missed_before(machine.folder / "run") == (), "it is in the book by now"
+
+
+def test_what_was_owed_before_and_what_is_missed_now_come_to_one_account(tmp_path):
+    clock = FakeClock()
+    status = StatusFile(tmp_path, clock)
+    status.tell(owed={"detail": "in the run before: disk", "missed": {"item": 3, "pause": 1}})
+    status.tell(ledger={"detail": "cannot write", "missed": {"item": 2, "boot": "many"}})
+    status.close(5)
+    (event,) = missed_before(tmp_path)
+    assert event.body["missed"] == {"item": 5, "pause": 1}
+    assert event.body["detail"] == "in the run before: cannot write"
+
+
+def test_a_run_under_an_emergency_stop_proves_nothing():
+    sorter, trial = MachineRig(rules()).machine, _Trial(10.0, None)
+    for now_s in range(20):
+        assert not trial.is_passed(sorter._replace(state=State.PAUSED), now_s)
+    ready = sorter._replace(state=State.READY)
+    assert [trial.is_passed(ready, now_s) for now_s in (20.0, 29.9, 30.0)] == [False, False, True]
 
 
 def test_an_end_that_was_asked_for_early_proves_nothing(machine, monkeypatch):

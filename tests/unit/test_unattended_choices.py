@@ -1,17 +1,20 @@
 """A sorter that nobody visits: what it runs with when its files are bad."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import edge.unattended
-from edge.errors import ActuatorError, BundleError, ConfigError, JamError, LedgerError
+from edge.config import Config
+from edge.errors import ActuatorError, BundleError, ConfigError, JamError, LedgerError, SorterError, SourceError
 from edge.gates.motion import ScriptedGate
 from edge.health.lastgood import LastGood
 from edge.health.starts import Starts
 from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
+from edge.unattended import DOUBT_FROM
 from tests.rigs import SHIPPED_BUNDLE, edit_manifest
 from tests.unattended_rig import SMALL, Machine, refuse
 
@@ -26,6 +29,22 @@ def spoiled_bundle(folder: Path) -> Path:
     shutil.copytree(SHIPPED_BUNDLE, bundle)
     edit_manifest(bundle, lambda manifest: manifest.update(sha256="0" * 64))
     return bundle
+
+
+def spy_on_opening(monkeypatch: pytest.MonkeyPatch, refuse_it: Callable[[Config], SorterError | None]) -> list[Config]:
+    """What is opened, but for what is refused."""
+    asked = []
+    opened = edge.unattended.open_session
+
+    def open_session(config, *arguments):
+        asked.append(config)
+        error = refuse_it(config)
+        if error is not None:
+            raise error
+        return opened(config, *arguments)
+
+    monkeypatch.setattr(edge.unattended, "open_session", open_session)
+    return asked
 
 
 def test_a_bad_configuration_without_a_good_one_is_refused_and_counted(machine):
@@ -112,9 +131,11 @@ def test_the_last_good_configuration_keeps_the_present_book(machine, monkeypatch
     machine.names_ledger = False
     machine.config.write_text(f"{SMALL}ledger: {{path: {machine.folder / 'old.db'}}}\n")
     machine.run()
-    machine.config.write_text(f"{SMALL}pins: {{factory: lgpio}}\nledger: {{path: {machine.folder / 'new.db'}}}\n")
+    absent = SMALL.replace("{width_px", "{fps: 25, width_px")
+    machine.config.write_text(f"{absent}ledger: {{path: {machine.folder / 'new.db'}}}\n")
+    spy_on_opening(monkeypatch, lambda config: SourceError("no camera") if config.source.fps == 25 else None)
     for _ in range(3):
-        with pytest.raises(ActuatorError):
+        with pytest.raises(SourceError):
             machine.run()
     machine.run()
     assert machine.faults() == ["config_refused"]
@@ -143,3 +164,55 @@ def test_a_machine_that_was_wired_anew_is_not_driven_as_before(machine, present,
     else:
         with pytest.raises(ConfigError, match="other wires"):
             machine.run()
+
+
+def test_the_last_good_off_of_a_relay_board_that_was_replaced_is_not_taken(machine):
+    """With an active-low board it would switch every coil on."""
+    gate = "gate: {kind: solenoid, bin_pins: {recyclable: 17, residue: null}, active_high: %s}\n"
+    machine.config.write_text(SMALL + gate % "true")
+    machine.run()
+    machine.config.write_text(f"{SMALL}{gate % 'false'}vote: {{dead_line_s: 1}}\n")
+    with pytest.raises(ConfigError, match="other wires"):
+        machine.run()
+
+
+REWIRED = f"{SMALL}gate: {{servo_pin: 12}}\npanel: {{estop: {{pin: 5}}, resume_button: {{pin: 6}}}}\n"
+
+
+@pytest.mark.parametrize("error", [SourceError, ActuatorError, ConfigError])
+def test_new_wires_that_cannot_be_had_do_not_bring_the_old_ones_back(machine, monkeypatch, error):
+    machine.config.write_text(f"{SMALL}gate: {{servo_pin: 18}}\n")
+    machine.run()
+    machine.config.write_text(REWIRED)
+    spy_on_opening(monkeypatch, lambda config: error("not here") if config.gate.servo_pin == 12 else None)
+    for _ in range(DOUBT_FROM + 1):
+        with pytest.raises(error, match="not here"):
+            machine.run()
+
+
+def test_a_bad_model_with_new_wires_goes_on_with_the_last_good_model_and_the_new_wires(machine, monkeypatch):
+    machine.config.write_text(f"{SMALL}gate: {{servo_pin: 18}}\n")
+    machine.run()
+    machine.config.write_text(f"{REWIRED}model: {{path: {spoiled_bundle(machine.folder)}}}\n")
+    asked = spy_on_opening(monkeypatch, lambda config: None)
+    machine.run()
+    assert machine.faults() == ["model_refused"]
+    assert [config.gate.servo_pin for config in asked] == [12, 12]
+
+
+def test_a_bad_model_with_new_wires_that_the_last_good_model_does_not_fit_is_refused(machine):
+    """Its routes speak of labels of the new model."""
+    machine.config.write_text(f"{SMALL}gate: {{servo_pin: 18}}\n")
+    machine.run()
+    routes = "routes: {banana: recyclable}\n"
+    machine.config.write_text(f"{REWIRED}{routes}model: {{path: {spoiled_bundle(machine.folder)}}}\n")
+    with pytest.raises(BundleError, match="SHA-256"):
+        machine.run()
+
+
+def test_a_bad_model_with_the_old_wires_falls_back_on_the_whole_last_good_configuration(machine):
+    machine.run()
+    routes = "routes: {banana: recyclable}\n"
+    machine.config.write_text(f"{SMALL}{routes}model: {{path: {spoiled_bundle(machine.folder)}}}\n")
+    machine.run()
+    assert machine.faults() == ["model_refused", "config_refused"]

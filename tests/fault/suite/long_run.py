@@ -168,7 +168,7 @@ def report(rows: Rows, frames: int) -> None:
         problems.append(f"{held.archives} archives and {held.pictures} pictures: the limits were not at work")
     rows.add(
         "long-run",
-        fault=f"{frames / FPS / 3600:.0f} h of sorting, {frames:,} frames".replace(",", " "),
+        fault=f"{frames / FPS / 3600:.0f} h of sorting, " + f"{frames:,} frames".replace(",", " "),
         injected_by="a recording that plays for ever, as fast as it can be looked at, under `run --unattended`: "
         f"{held.items} "
         f"items, {held.archives} rotations, {held.pictures} pictures kept of at most {MOST_PICTURES}",

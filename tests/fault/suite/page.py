@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.fault.suite.rows import MATRIX, Row
+from tests.fault.suite.rows import MATRIX, REQUIRED, Row, absent
 
-__all__ = ["PAGE", "is_complete", "page_text"]
+__all__ = ["LIMIT_S", "PAGE", "is_complete", "page_text"]
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "reliability.md"
+LIMIT_S = 1800.0
+"""The whole suite may take so long."""
 HEAD = """# Reliability: every fault, injected
 
 This page is written by `make fault-test`, which injects each fault for real and measures what comes of it: on the whole
@@ -22,7 +24,7 @@ guests of the [rig](rig.md). Nothing here is typed by hand. How each part works 
 purpose, so that it is seen to fail.
 
 {when}, commit {commit}, {machine}. {verdict}
-
+{not_run}
 A figure `k/N failed, at most p %` is k failures of N trials and the one-sided upper 95 % bound of Clopper and Pearson:
 zero failures show only that fewer than p % of such faults do harm, never that none does.
 """
@@ -36,14 +38,22 @@ NOT_RUN = "not run"
 def page_text(rows: Sequence[Row], failed_parts: Sequence[str] = (), wall_s: float | None = None) -> str:
     """The whole page."""
     held = sum(row.is_held for row in rows)
-    missing = [title for key, title in MATRIX.items() if not any(row.row == key for row in rows)]
-    verdict = f"{held} of {len(rows)} injections held"
-    verdict += "." if wall_s is None else f", {wall_s / 60:.0f} minutes altogether."
-    if missing:
-        verdict += f" Not run: {', '.join(missing)}."
+    verdict = f"{held} of {len(rows)} injections held, "
+    if wall_s is None:
+        verdict += "gathered from what was run before."
+    else:
+        verdict += f"{wall_s / 60:.1f} minutes altogether" + (
+            f": **longer than the {LIMIT_S / 60:.0f} that it may take.**" if wall_s > LIMIT_S else "."
+        )
     if failed_parts:
-        verdict += f" Did not end well: {', '.join(failed_parts)}."
-    text = HEAD.format(when=f"{datetime.now(UTC):%Y-%m-%d}", commit=_commit(), machine=_machine(), verdict=verdict)
+        verdict += f" **Did not end well: {', '.join(failed_parts)}.**"
+    text = HEAD.format(
+        when=f"{datetime.now(UTC):%Y-%m-%d}",
+        commit=_commit(),
+        machine=_machine(),
+        verdict=verdict,
+        not_run=_not_run(rows),
+    )
     for key, title in MATRIX.items():
         text += f"\n## {title[0].upper()}{title[1:]}\n"
         found = [row for row in rows if row.row == key]
@@ -51,9 +61,19 @@ def page_text(rows: Sequence[Row], failed_parts: Sequence[str] = (), wall_s: flo
     return text
 
 
-def is_complete(rows: Sequence[Row]) -> bool:
-    """True if every row of the matrix was reported, and every entry held."""
-    return all(row.is_held for row in rows) and {row.row for row in rows} == set(MATRIX)
+def is_complete(rows: Sequence[Row], failed_parts: Sequence[str] = (), wall_s: float | None = None) -> bool:
+    """True if every required entry was reported, every entry held, every part ended well, and all of it in time."""
+    is_late = wall_s is not None and wall_s > LIMIT_S
+    return all(row.is_held for row in rows) and not absent(rows) and not failed_parts and not is_late
+
+
+def _not_run(rows: Sequence[Row]) -> str:
+    """A list of what is absent: a row of the matrix as a whole, or single faults of it."""
+    items = []
+    for key, faults in absent(rows).items():
+        is_whole = len(faults) == len(REQUIRED[key])
+        items += [MATRIX[key]] if is_whole else [f"{MATRIX[key]}: {fault}" for fault in faults]
+    return f"\n**{NOT_RUN.capitalize()}:**\n\n" + "".join(f"- {item}\n" for item in items) if items else ""
 
 
 def _line(row: Row) -> str:

@@ -7,12 +7,12 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-__all__ = ["MATRIX", "Row", "Rows", "Timer", "add_spoiled", "bound", "read_rows", "rows_folder"]
+__all__ = ["MATRIX", "REQUIRED", "Row", "Rows", "Timer", "absent", "add_spoiled", "bound", "read_rows", "rows_folder"]
 
 MATRIX = {
     "power-cut": "power cut while idle, committing, moving",
@@ -26,7 +26,69 @@ MATRIX = {
     "long-run": "72 h of replay compressed",
     "memory": "memory limit reached, a neighbour eats the memory",
 }
-"""Every row of the matrix, in its order: all of them must be reported."""
+"""Every row of the matrix, in its order."""
+
+SPOILED = "programs that break a promise on purpose"
+WHENS = ("while idle", "in mid-motion")
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "power-cut": (
+        "power cut while starting, idle, committing, moving",
+        "the same with a program that breaks a promise on purpose",
+        "power comes back, the whole system starts",
+    ),
+    "lost-writes": (
+        "unsynced data lost, kept, torn or out of order under a writer of the book",
+        "the same under `edge-sorter run`, run after run on one book",
+        SPOILED,
+    ),
+    "camera": (
+        *(
+            f"camera {failure}, {when}"
+            for failure in (
+                "unplugged",
+                "wedged: no picture comes",
+                "wedged: the reader hangs in the driver",
+                "frozen",
+            )
+            for when in WHENS
+        ),
+        "camera black",
+    ),
+    "hang": tuple(
+        f"{hang}, {when}"
+        for hang in ("the process is stopped", "a thread never lets go of the interpreter's lock")
+        for when in WHENS
+    ),
+    "signals": (
+        *(f"{name} in {where}" for where in ("a stroke", "mid-stroke") for name in ("SIGTERM", "SIGKILL")),
+        SPOILED,
+    ),
+    "disk": (
+        *(
+            f"{failure}, `when_unwritable: {policy}`"
+            for failure in ("full", "EIO on write", "EIO on fsync", "EIO on everything", "read-only")
+            for policy in ("stop", "sort")
+        ),
+        "a disk that fills up with pictures",
+        SPOILED,
+    ),
+    "clock": (
+        "the wall clock set to 1970, ten years on and an hour back while a gate moves",
+        *(f"clock set {step} in mid-item, and back" for step in ("to 1970", "10 years ahead", "an hour back")),
+        SPOILED,
+    ),
+    "fuzz": (
+        "configurations that nobody would write",
+        "bundles that were damaged or forged",
+        "`run --unattended` with a bad configuration or bundle",
+    ),
+    "long-run": ("72 h of sorting, 1 000 000 frames", SPOILED),
+    "memory": (
+        *(f"memory limit reached, {when}" for when in WHENS),
+        "a neighbour eats the memory, in mid-motion",
+    ),
+}
+"""The `fault` of every entry that each row of the matrix must have, the host's and the rig's."""
 
 CONFIDENCE = 0.95
 
@@ -101,7 +163,7 @@ def add_spoiled(rows: Rows, row: str, found: Mapping[str, bool], wall_s: float) 
     """
     return rows.add(
         row,
-        fault="programs that break a promise on purpose",
+        fault=SPOILED,
         injected_by=", ".join(found),
         required="each of them is found out",
         figure=f"{sum(found.values())} of {len(found)} found",
@@ -128,6 +190,13 @@ def read_rows(folder: Path) -> list[Row]:
             found.append(Row(**entry))
     order = list(MATRIX)
     return sorted(found, key=lambda row: order.index(row.row))
+
+
+def absent(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """What `REQUIRED` wants and nobody reported: rows of the matrix, each with the faults that it lacks."""
+    reported = {(row.row, row.fault) for row in rows}
+    lacking = {row: [fault for fault in faults if (row, fault) not in reported] for row, faults in REQUIRED.items()}
+    return {row: faults for row, faults in lacking.items() if faults}
 
 
 def bound(failures: int, trials: int) -> str:

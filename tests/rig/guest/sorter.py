@@ -31,12 +31,14 @@ __all__ = [
     "STARTS",
     "USER",
     "Sorter",
+    "allowance",
     "pulse_us",
 ]
 
 USER = "edge-sorter"
 UNIT = "edge-sorter.service"
 CONFIG = Path("/etc/edge-sorter/config.yaml")
+SHIPPED = Path(__file__).resolve().parents[3] / "config" / "default.yaml"
 LEDGER = Path("/var/lib/edge-sorter/ledger.db")
 STARTS = Path("/var/lib/edge-sorter/starts.json")
 END = Path("/run/edge-sorter/rig-end")
@@ -63,6 +65,12 @@ picture may come late."""
 def pulse_us(angle_deg: float) -> float:
     """Width of a pulse that commands an angle, with the default reach of 0 to 180 degrees."""
     return 500.0 + angle_deg / 180.0 * 2000.0
+
+
+def allowance() -> str:
+    """What is configured for the guest's sake and differs from what is shipped, for a row's `injected_by`."""
+    used, shipped = (yaml.safe_load(file.read_text())["source"]["max_age_s"] for file in (CONFIG, SHIPPED))
+    return f"`source.max_age_s` {used:g} and not {shipped:g}, since the guest has one processor"
 
 
 class Sorter:

@@ -67,7 +67,9 @@ class Server:
 
     def close(self) -> None:
         self._process.kill()
-        self._process.wait()
+        # Waits for it, and closes its pipes.
+        with self._process:
+            pass
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,177 @@
+"""A gate whose power goes off even if this whole process stands still in mid-motion."""
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from edge.errors import ActuatorError
+from edge.gates import power_guard
+from edge.gates.motion import HOME
+from edge.gates.power_guard import POWERED, RESTING
+from edge.ports import Gate
+from edge.records import GateReport
+
+__all__ = ["Guard", "GuardedGate", "PowerGuard"]
+
+BEAT_S = 0.05
+_END_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Guard(Protocol):
+    """Somebody who takes the power off when nobody says any more that all is well."""
+
+    def powered(self) -> None:
+        """The gate moves, and the loop goes on. To be said many times a second. Raises: ActuatorError."""
+        ...
+
+    def resting(self) -> None:
+        """No motor has power."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class PowerGuard:
+    """The process of `power_guard`, which ends this one after `LIMIT_S` of silence in mid-motion.
+
+    The end of the process ends a servo's software pulses at once. Pulses of the board's PWM and the level of a relay
+    outlive it: `edge-sorter park`, which the service runs whenever the program has ended, takes them off.
+
+    Args:
+        clock: monotonic seconds, for how often it is told.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._next_s = 0.0
+        self._is_powered = False
+        self.open()
+
+    def open(self) -> None:
+        """Start the process. Raises: ActuatorError if that is not possible."""
+        command = [sys.executable, "-I", "-S", str(Path(power_guard.__file__)), str(os.getpid())]
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0)
+        except OSError as exc:
+            raise ActuatorError(f"cannot start the guard of the gate's power: {exc.strerror}") from exc
+        assert self._process.stdin is not None
+        # It reads what it is told at once; one that does not must not hold up the loop.
+        os.set_blocking(self._process.stdin.fileno(), False)
+
+    def powered(self) -> None:
+        now_s = self._clock()
+        if self._is_powered and now_s < self._next_s:
+            return
+        self._is_powered, self._next_s = True, now_s + BEAT_S
+        try:
+            self._say(POWERED)
+        except OSError:
+            _log.warning("the guard of the gate's power has ended; another one takes its place")
+            self.close()
+            self.open()
+            self._is_powered = True
+            self._say(POWERED)
+
+    def resting(self) -> None:
+        if self._is_powered:
+            self._is_powered = False
+            try:
+                self._say(RESTING)
+            except OSError:
+                # The next motion finds out, and starts another one.
+                self.close()
+
+    def close(self) -> None:
+        process, self._process = self._process, None
+        self._is_powered = False
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _say(self, word: bytes) -> None:
+        if self._process is None:
+            self.open()
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(word)
+
+
+class GuardedGate:
+    """Fills `ports.Gate` for another gate, and tells a guard whether a motor has power.
+
+    The guard knows of a motion before its first step, and until the gate is home: an open way may be held by a motor.
+    Until then `tick` is called as often as in a motion. A gate that is asked to stop, and one that failed, is at rest.
+    """
+
+    def __init__(self, gate: Gate, guard: Guard) -> None:
+        self._gate = gate
+        self._guard = guard
+        self._is_away = False
+
+    @property
+    def bins(self) -> tuple[str, ...]:
+        return self._gate.bins
+
+    @property
+    def is_moving(self) -> bool:
+        return self._gate.is_moving
+
+    @property
+    def open_to(self) -> str | None:
+        return self._gate.open_to
+
+    def open(self) -> None:
+        self._gate.open()
+
+    def home(self, now_s: float) -> None:
+        self._gate.home(now_s)
+        self._leave()
+
+    def route(self, target: str, now_s: float) -> None:
+        self._gate.route(target, now_s)
+        self._leave()
+
+    def tick(self, now_s: float) -> GateReport | None:
+        if self._is_away:
+            self._guard.powered()
+        try:
+            report = self._gate.tick(now_s)
+        except BaseException:
+            self._rest()
+            raise
+        if report is not None and report.target == HOME:
+            self._rest()
+        return report
+
+    def stop(self) -> None:
+        try:
+            self._gate.stop()
+        finally:
+            self._rest()
+
+    def close(self) -> None:
+        try:
+            self._gate.close()
+        finally:
+            self._is_away = False
+            self._guard.close()
+
+    def _leave(self) -> None:
+        self._is_away = True
+        self._guard.powered()
+
+    def _rest(self) -> None:
+        self._is_away = False
+        self._guard.resting()
