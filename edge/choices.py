@@ -71,7 +71,7 @@ def choices(file: Path | None, wishes: Wishes, last_good: LastGood) -> Iterator[
     except ConfigError as exc:
         if kept is None:
             raise
-        refuse_other_wires(file, kept.config, exc)
+        refuse_other_wires(file, kept.config, kept.text or "", exc)
         _log.error("%s", exc)
         kept = replace(kept, told=(refused(exc),))
     else:

@@ -21,7 +21,16 @@ from edge.ports import DropSensor, FillSensor, Gate, Indicator, PresenceDetector
 if TYPE_CHECKING:
     from edge.sources.replay import Pace
 
-__all__ = ["Hardware", "make_gate", "make_panel", "open_hardware", "open_pins", "open_source", "put_in_order"]
+__all__ = [
+    "Hardware",
+    "guarded",
+    "make_gate",
+    "make_panel",
+    "open_hardware",
+    "open_pins",
+    "open_source",
+    "put_in_order",
+]
 
 SWITCH_NAMES = {
     "estop": "emergency stop",
@@ -63,9 +72,7 @@ def open_hardware(config: Config, file: Path | None = None) -> Iterator[Hardware
     """
     with ExitStack() as stack:
         factory = stack.enter_context(open_pins(config))
-        gate = make_gate(config.gate, factory)
-        if not is_simulated(factory):
-            gate = GuardedGate(gate, PowerGuard())
+        gate = guarded(make_gate(config.gate, factory), factory)
         stack.callback(gate.close)
         gate.open()
         drop_sensor = _make_drop_sensor(config, factory)
@@ -113,6 +120,11 @@ def make_gate(config: GateConfig, factory: PinFactory) -> Gate:
             from edge.gates.conveyor import Conveyor
 
             return Conveyor(config, factory)
+
+
+def guarded(gate: Gate, factory: PinFactory) -> Gate:
+    """The gate with a guard beside the loop, on pins that something is wired to. Raises: ActuatorError."""
+    return gate if is_simulated(factory) else GuardedGate(gate, PowerGuard())
 
 
 def make_panel(config: Config, factory: PinFactory, *, only_stops: bool = False) -> Panel | None:

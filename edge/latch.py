@@ -51,8 +51,11 @@ class StopLatch:
     def clear(self) -> None:
         """Never raises: what cannot be removed is told, and must be reset again after the next start."""
         try:
-            self._path.unlink(missing_ok=True)
+            self._path.unlink()
             self._settle()
+        except FileNotFoundError:
+            # Nothing to wait for a disk for.
+            return
         except OSError as exc:
             _log.error("cannot remove %s (%s); the emergency stop must be reset at the next start", self._path, exc)
 

@@ -67,7 +67,7 @@ class Panel:
         latch: StopLatch | None = None,
     ) -> None:
         self._latch = latch
-        self._is_latch_due: bool | None = None
+        self._is_latch_due = False
         self._is_first_look = True
         self._switches = dict(switches)
         self._fills = dict(fills)
@@ -120,19 +120,20 @@ class Panel:
         if changes.get("resume_button"):
             if "estop" in self._levels and not self._levels["estop"].is_on:
                 asked.append(ResumeAsked(E_STOP))
+                # Before the motion that this allows begins, which no disk may hold up.
                 self._is_latch_due = False
+                if self._latch is not None:
+                    self._latch.clear()
             self._is_paused_by_button = False
             asked += [ResumeAsked(BUTTON), ResumeAsked(OPERATOR)]
-        return asked if is_moving else [*asked, *self._poll_fills(now_s)]
+        # What is asked for may begin a motion.
+        return asked if is_moving or asked else self._poll_fills(now_s)
 
     def remember(self) -> None:
-        """Keep for the next start whether the emergency stop is to be reset; the power is off by now."""
-        is_due, self._is_latch_due = self._is_latch_due, None
-        if is_due is not None and self._latch is not None:
-            if is_due:
-                self._latch.set()
-            else:
-                self._latch.clear()
+        """Keep for the next start that the emergency stop is to be reset; the power is off by now."""
+        is_due, self._is_latch_due = self._is_latch_due, False
+        if is_due and self._latch is not None:
+            self._latch.set()
 
     def show(self, status: Status, now_s: float) -> None:
         """Let lamp and buzzer tell the status."""

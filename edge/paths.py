@@ -52,7 +52,7 @@ def ledger_path(config: "Config") -> Path:
 
 def stop_path(config: "Config") -> Path:
     """File that remembers an emergency stop that was not reset; beside the ledger, which the same user writes."""
-    return ledger_path(config).with_name("emergency-stop")
+    return ledger_path(config).parent / "emergency-stop"
 
 
 def write_whole(path: Path, content: str | bytes, *, before: Callable[[], None] = lambda: None) -> None:

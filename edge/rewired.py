@@ -36,35 +36,40 @@ def has_same_wires(one: Config, other: Config) -> bool:
     return bool(_untuned(_wiring(one)) == _untuned(_wiring(other)))
 
 
-def names_other_wires(text: str, kept: Config) -> bool:
+def names_other_wires(text: str, kept: Config, kept_text: str) -> bool:
     """Whether the text of a refused configuration speaks of wiring that another configuration has otherwise.
 
     What it lacks, as one that was cut off in the middle does, says nothing against the other one. A key that is
     misspelt is taken for the one that it resembles; one that resembles none may be a wire. What is no YAML is looked
-    through for keys with their values.
+    through for keys with their values, which the other's file must have in the same order.
+
+    Args:
+        kept_text: of the file that `kept` was read from.
     """
     wiring = _wiring(kept)
     known = {(key, _spelled(value)) for key, value in _leaves(_untuned(wiring))}
-    names: set[str] = set()
     try:
         fields = raw_fields(text, "the configuration")
     except ConfigError:
         names = {key for key, _ in known}
-    else:
-        if isinstance(fields, dict) and _names_others(fields, wiring):
-            return True
+        rest = _pairs(kept_text, names)
+        # Each is searched for behind the one before it.
+        return any(pair not in rest for pair in _pairs(text, names))
+    if not isinstance(fields, dict):
+        return False
     # Where it stands does not matter here: a pin that slipped out of its section is meant as a wire all the same.
-    return any(pair not in known for pair in _pairs(text, names))
+    strays = ((key, _spelled(value)) for key, value in _leaves(fields) if _WIRE.search(key) and value is not None)
+    return _names_others(fields, wiring) or any(pair not in known for pair in strays)
 
 
-def refuse_other_wires(file: Path | None, kept: Config, error: ConfigError) -> None:
+def refuse_other_wires(file: Path | None, kept: Config, kept_text: str, error: ConfigError) -> None:
     """A machine that was wired anew must not be driven as it was wired before, without its new emergency stop perhaps.
 
     Of a file that cannot be read nothing is known: its wires are taken for the old ones.
 
     Args:
         file: the refused configuration.
-        kept: the last good one.
+        kept, kept_text: the last good one, and its file's text.
         error: why it was refused.
     Raises: ConfigError.
     """
@@ -72,7 +77,7 @@ def refuse_other_wires(file: Path | None, kept: Config, error: ConfigError) -> N
         text = "" if file is None else read_whole(file, MAX_CONFIG_BYTES).decode("utf-8", "replace")
     except OSError:
         return
-    if names_other_wires(text, kept):
+    if names_other_wires(text, kept, kept_text):
         raise ConfigError(
             f"{error}; the last good configuration has other wires and is not used instead: mend the file"
         ) from error
@@ -131,12 +136,14 @@ def _settled(value: Any) -> Any:
     return value
 
 
-def _leaves(node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _leaves(node: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Keys and values at any depth; not those of labels and bins, which may be called like a wire."""
     for key, value in node.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value)
+            if key != "routes" and not _is_tuned(str(key), ""):
+                yield from _leaves(value)
         else:
-            yield key, value
+            yield str(key), value
 
 
 def _pairs(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -170,7 +170,8 @@ class Caretaker:
                 session.runtime.run(partial(self._must_stop, session, trial))
             if self._next is None or self._signals.stop() is not None:
                 return
-            # What was at work until now is taken again if the new one cannot be opened after all, whatever it refused.
+            # What was at work until now is taken again if the new one cannot be opened after all, whatever it refused:
+            # its wires are those that have just served.
             former = replace(choice, told=(), is_for_bundle=False)
             found, self._next, speaking_against = (self._next, former), None, (SorterError,)
 
@@ -231,7 +232,9 @@ class Caretaker:
         if self._is_reload_asked and machine.state in RELOADABLE and not session.runtime.is_book_failing:
             self._reload(session)
             return self._next is not None
-        if not self._is_sound and trial.is_passed(machine, self._clock.now_s()):
+        # Written at rest: a motion must not wait for a disk.
+        is_passed = trial.is_passed(machine, self._clock.now_s())
+        if not self._is_sound and is_passed and machine.state in RELOADABLE:
             self._is_sound = True
             self._starts.stable()
             self._status.tell(starts=None)

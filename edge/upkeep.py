@@ -55,7 +55,8 @@ class Upkeep:
         if not is_busy:
             if self._clock is not None and (step := self._clock.poll(now_s)) is not None:
                 self._waiting.append(step)
-            found += self._waiting
+            # Written down before anything of what was found lets the gate move.
+            found = [*self._waiting, *found]
             self._waiting = []
         return found
 

@@ -12,7 +12,7 @@ __all__ = ["captures_path", "limits_of"]
 def captures_path(config: Config) -> Path:
     """Folder of the pictures: the configured one, else `captures/` beside the ledger."""
     path = config.capture.path
-    return Path(path) if path is not None else ledger_path(config).with_name("captures")
+    return Path(path) if path is not None else ledger_path(config).parent / "captures"
 
 
 def limits_of(config: Config) -> Limits:

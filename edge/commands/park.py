@@ -9,8 +9,8 @@ from edge.calibrate.guard import no_sorter_at_work
 from edge.clock import Clock, MonotonicClock
 from edge.commands.common import load
 from edge.config import Config
-from edge.configfile import config_file
-from edge.drivers import make_gate, make_panel, open_pins, put_in_order
+from edge.configfile import config_file, read_config
+from edge.drivers import guarded, make_gate, make_panel, open_pins, put_in_order
 from edge.ending import stop_signals
 from edge.errors import ActuatorError, ConfigError
 from edge.homing import bring_home
@@ -48,7 +48,8 @@ def park(config: Path | None, *, cut: bool) -> str:
             # A sorter holds its pins, and the claim below fails; a calibration may hold none, with hands in the gate.
             is_alone = False
         factory = stack.enter_context(open_pins(settings))
-        gate = make_gate(settings.gate, factory)
+        # It runs where a loop was hung up: what held that one up may hold up this one.
+        gate = guarded(make_gate(settings.gate, factory), factory)
         stack.callback(gate.close)
         gate.open()
         if cut:
@@ -81,7 +82,7 @@ def _settings(config: Path | None) -> Config:
         if kept is None:
             raise
         settings = load(kept)
-        refuse_other_wires(config_file(config), settings, exc)
+        refuse_other_wires(config_file(config), settings, read_config(kept), exc)
         print(f"edge-sorter: WARNING: {exc}; the last good configuration is used to park", file=sys.stderr)
         return settings
 

@@ -2,23 +2,26 @@
 
 import logging
 import os
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from edge.errors import ActuatorError
 from edge.gates import power_guard
 from edge.gates.motion import HOME
-from edge.gates.power_guard import POWERED, RESTING
+from edge.gates.power_guard import POWERED, READY, RESTING
 from edge.ports import Gate
 from edge.records import GateReport
 
 __all__ = ["Guard", "GuardedGate", "PowerGuard"]
 
 BEAT_S = 0.05
+_START_S = 5.0
 _END_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -45,25 +48,16 @@ class PowerGuard:
 
     Args:
         clock: monotonic seconds, for how often it is told.
+    Raises: ActuatorError if the process cannot be started.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
         self._next_s = 0.0
-        self._is_powered = False
-        self.open()
-
-    def open(self) -> None:
-        """Start the process. Raises: ActuatorError if that is not possible."""
-        command = [sys.executable, "-I", "-S", str(Path(power_guard.__file__)), str(os.getpid())]
-        try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0)
-        except OSError as exc:
-            raise ActuatorError(f"cannot start the guard of the gate's power: {exc.strerror}") from exc
-        assert self._process.stdin is not None
-        # It reads what it is told at once; one that does not must not hold up the loop.
-        os.set_blocking(self._process.stdin.fileno(), False)
+        self._is_powered = self._is_replaced = False
+        self._open()
 
     def powered(self) -> None:
         now_s = self._clock()
@@ -72,47 +66,74 @@ class PowerGuard:
         self._is_powered, self._next_s = True, now_s + BEAT_S
         try:
             self._say(POWERED)
-        except OSError:
-            _log.warning("the guard of the gate's power has ended; another one takes its place")
-            self.close()
-            self.open()
-            self._is_powered = True
+        except OSError as exc:
+            if self._is_replaced:
+                raise ActuatorError("the guard of the gate's power ends again and again; see why in the log") from exc
+            self._is_replaced = True
+            self._mourn()
             self._say(POWERED)
 
     def resting(self) -> None:
         if self._is_powered:
-            self._is_powered = False
+            self._is_powered = self._is_replaced = False
             try:
                 self._say(RESTING)
             except OSError:
-                # The next motion finds out, and starts another one.
-                self.close()
+                self._mourn()
 
     def close(self) -> None:
         process, self._process = self._process, None
-        self._is_powered = False
+        self._is_powered = self._is_ready = False
         if process is None:
             return
-        assert process.stdin is not None
+        assert process.stdin is not None and process.stdout is not None
         process.stdin.close()
+        process.stdout.close()
         try:
             process.wait(_END_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
+    def _open(self) -> None:
+        command = [sys.executable, "-I", "-S", str(Path(power_guard.__file__)), str(os.getpid())]
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        except OSError as exc:
+            raise ActuatorError(f"cannot start the guard of the gate's power: {exc.strerror}") from exc
+        assert self._process.stdin is not None
+        # It reads what it is told at once; one that does not must not hold up the loop.
+        os.set_blocking(self._process.stdin.fileno(), False)
+
+    def _mourn(self) -> None:
+        _log.warning("the guard of the gate's power has ended; another one takes its place")
+        is_powered = self._is_powered
+        self.close()
+        self._open()
+        self._is_powered = is_powered
+
     def _say(self, word: bytes) -> None:
-        if self._process is None:
-            self.open()
-        assert self._process is not None and self._process.stdin is not None
-        self._process.stdin.write(word)
+        """Raises: OSError if nobody hears it, ActuatorError if nobody is there to hear it."""
+        process = self._process
+        if process is None:
+            raise ActuatorError("the guard of the gate's power is closed")
+        assert process.stdin is not None and process.stdout is not None
+        # It was started while other things were opened; by now it has long been there.
+        if not self._is_ready:
+            is_said = select.select([process.stdout], [], [], _START_S)[0]
+            if not is_said or process.stdout.read(1) != READY:
+                self.close()
+                raise ActuatorError(f"the guard of the gate's power did not start within {_START_S:g} s; see the log")
+            self._is_ready = True
+        process.stdin.write(word)
 
 
 class GuardedGate:
     """Fills `ports.Gate` for another gate, and tells a guard whether a motor has power.
 
     The guard knows of a motion before its first step, and until the gate is home: an open way may be held by a motor.
-    Until then `tick` is called as often as in a motion. A gate that is asked to stop, and one that failed, is at rest.
+    Until then `tick` is called as often as in a motion. A gate is at rest where it is home, and where it was stopped;
+    one that cannot be stopped is not: unless the program ends by itself, the guard ends it.
     """
 
     def __init__(self, gate: Gate, guard: Guard) -> None:
@@ -148,18 +169,18 @@ class GuardedGate:
             self._guard.powered()
         try:
             report = self._gate.tick(now_s)
-        except BaseException:
-            self._rest()
+        except Exception:
+            # No motor has power then, unless its pin refused, as it does now.
+            with suppress(ActuatorError):
+                self.stop()
             raise
         if report is not None and report.target == HOME:
             self._rest()
         return report
 
     def stop(self) -> None:
-        try:
-            self._gate.stop()
-        finally:
-            self._rest()
+        self._gate.stop()
+        self._rest()
 
     def close(self) -> None:
         try:

@@ -11,16 +11,23 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 
-__all__ = ["LIMIT_S", "POWERED", "RESTING", "watch"]
+__all__ = ["LIMIT_S", "POWERED", "READY", "RESTING", "watch"]
 
 POWERED, RESTING = b"1", b"0"
+READY = b"r"
+"""Said once on the standard output, before anything is read."""
 LIMIT_S = 0.6
 """With what the end of the process takes, a motor is without power within a second."""
 _SLICES = 6
 """The silence is counted in so many pieces, each of which this process must have slept through itself: where the whole
 machine stood still, for a suspend or a virtual machine's pause, it counts one piece and not all of them."""
 _LAST_WORDS_S = 0.1
+_WHY = (
+    f"edge-sorter: the loop stood still for {LIMIT_S:g} s while the gate had power; the program was ended, so that the "
+    "power goes off: see where it stood, and run `edge-sorter park` unless a service does\n"
+)
 
 
 def watch(beats: int, program: int) -> bool:
@@ -49,20 +56,25 @@ def _end(program: int) -> None:
     # It has not been waited for by anybody as long as it is this one's parent: the number is still its own.
     if os.getppid() != program:
         return
-    sys.stderr.write(
-        f"edge-sorter: the loop stood still for {LIMIT_S:g} s while the gate had power; the program is ended, so that "
-        "the power goes off\n"
-    )
-    sys.stderr.flush()
     # With faulthandler it writes down where each thread stands; a process that was stopped does not hear it.
     os.kill(program, signal.SIGABRT)
     time.sleep(_LAST_WORDS_S)
     if os.getppid() == program:
         os.kill(program, signal.SIGKILL)
+    _tell()
+
+
+def _tell() -> None:
+    """Say why. What held the loop up may be the very stream that this goes to: nobody waits for it."""
+    with suppress(Exception):
+        if select.select([], [sys.stderr.fileno()], [], 0.0)[1]:
+            os.write(sys.stderr.fileno(), _WHY.encode())
 
 
 if __name__ == "__main__":
     # It ends with the program, not before it: these come to the whole group of processes.
-    for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(_number, signal.SIG_IGN)
+    with suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), READY)
     sys.exit(watch(sys.stdin.fileno(), int(sys.argv[1])))

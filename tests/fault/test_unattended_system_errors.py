@@ -79,3 +79,14 @@ def test_a_model_whose_folder_may_not_be_looked_at_is_a_refused_bundle(tmp_path)
     check_model_path(config, tmp_path / "config.yaml")
     with pytest.raises(BundleError, match=r"cannot look at model bundle .* \(File name too long\); check --model"):
         load_bundle(path)
+
+
+@pytest.mark.parametrize("path", [".", ".."])
+def test_a_book_that_has_no_name_is_told_in_a_sentence(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"ledger: {{path: {path}}}\n")
+    ended = invoke(*SORT, "--config", config)
+    assert ended.code == 5
+    assert "is no regular file; name a file" in ended.err
+    assert "Traceback" not in ended.err

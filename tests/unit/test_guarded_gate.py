@@ -1,11 +1,9 @@
 """The guard of the gate's power: a second process, which ends a program that stands still in mid-motion."""
 
-import logging
 import os
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -53,14 +51,28 @@ def test_silence_of_a_gate_at_rest_is_none():
 
 
 def test_the_guard_ends_with_the_program_also_when_that_is_killed_in_mid_motion():
-    # The guard holds the other end of this pipe as long as it lives.
+    # It has the program's standard error, whose other end is read until nobody has it any more.
+    done = run_program("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+
+
+@pytest.mark.parametrize("fill", [False, True], ids=["nobody reads", "full"])
+def test_a_standard_error_that_takes_nothing_saves_no_program_from_its_end(fill):
     reader, writer = os.pipe()
-    then = f"import os, signal; os.set_inheritable({writer}, True); os.kill(os.getpid(), signal.SIGKILL)"
+    if fill:
+        os.set_blocking(writer, False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 65536)
+    else:
+        os.close(reader)
+    # Stopped, so that only the guard may have something to say.
+    then = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
     command = [sys.executable, "-c", PROGRAM.format(then=then)]
-    subprocess.run(command, check=False, timeout=LONG_S, pass_fds=[writer])
+    assert subprocess.run(command, stderr=writer, check=False, timeout=LONG_S).returncode == -signal.SIGKILL
     os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        assert pipe.read() == b""
+    if fill:
+        os.close(reader)
 
 
 class Clock:
@@ -88,18 +100,47 @@ def test_it_is_told_at_the_first_power_and_then_every_few_steps(monkeypatch):
     guard.close()
 
 
-def test_a_guard_that_was_killed_is_replaced_before_the_next_motion_with_a_warning(caplog):
-    guard = PowerGuard()
+def kill(guard: PowerGuard) -> None:
     process = guard._process
     assert process is not None
     process.kill()
     process.wait()
-    with caplog.at_level(logging.WARNING):
-        guard.powered()
-    assert "another one takes its place" in caplog.text
+
+
+def test_a_guard_that_was_killed_is_replaced_with_a_warning_once_in_a_motion(caplog):
+    clock = Clock()
+    guard = PowerGuard(clock)
+    guard.powered()
+    kill(guard)
+    clock.now_s = BEAT_S
+    guard.powered()
+    assert caplog.messages == ["the guard of the gate's power has ended; another one takes its place"]
     assert guard._process is not None and guard._process.poll() is None
+    kill(guard)
+    clock.now_s = 2 * BEAT_S
+    with pytest.raises(ActuatorError, match="ends again and again"):
+        guard.powered()
+    guard.close()
+
+
+def test_a_guard_that_was_lost_in_a_motion_is_replaced_at_its_end(caplog):
+    guard = PowerGuard()
+    guard.powered()
+    kill(guard)
+    guard.resting()
+    assert len(caplog.messages) == 1
+    guard.powered()
     guard.resting()
     guard.close()
+
+
+def test_a_guard_that_ends_as_soon_as_it_is_started_is_a_fault_before_anything_moves(monkeypatch, tmp_path):
+    monkeypatch.setattr(power_guard, "__file__", str(tmp_path / "gone.py"))
+    guard = PowerGuard()
+    with pytest.raises(ActuatorError, match="did not start within 5 s"):
+        guard.powered()
+    with pytest.raises(ActuatorError, match="is closed"):
+        guard.powered()
 
 
 def test_a_guard_that_cannot_be_started_is_a_fault_before_anything_moves(monkeypatch):
@@ -136,45 +177,60 @@ def test_a_number_that_is_no_longer_the_parents_is_left_alone(monkeypatch):
 
 
 class Failing:
-    """A gate whose pin refuses in mid-motion; the power is off then."""
+    """A gate whose pin refuses in mid-motion."""
 
     is_moving = True
 
+    def __init__(self, stops: bool) -> None:
+        self._stops = stops
+
+    def home(self, now_s): ...
+
     def tick(self, now_s):
-        self.is_moving = False
-        raise ActuatorError("pin")
+        raise ActuatorError("the pin")
 
     def stop(self):
-        raise ActuatorError("pin")
+        if not self._stops:
+            raise ActuatorError("the pin again")
 
     def close(self):
-        raise ActuatorError("pin")
+        self.stop()
 
 
-def test_the_guard_hears_of_the_end_of_a_motion_also_by_an_error():
-    said = []
+class Told:
+    def __init__(self) -> None:
+        self.said: list[str] = []
 
-    class Told:
-        def powered(self):
-            said.append("powered")
+    def powered(self):
+        self.said.append("powered")
 
-        def resting(self):
-            said.append("resting")
+    def resting(self):
+        self.said.append("resting")
 
-        def close(self):
-            said.append("close")
-
-    gate = GuardedGate(Failing(), Told())
-    for act in (lambda: gate.tick(0.0), gate.stop, gate.close):
-        with pytest.raises(ActuatorError):
-            act()
-    assert said == ["resting", "resting", "close"]
+    def close(self):
+        self.said.append("close")
 
 
-def test_no_guard_is_left_when_the_loop_ends_in_another_thread():
+@pytest.mark.parametrize(("stops", "is_told"), [(True, ["resting"]), (False, [])], ids=["cut", "not cut"])
+def test_a_gate_that_failed_is_at_rest_only_if_its_power_could_be_cut(stops, is_told):
+    told = Told()
+    gate = GuardedGate(Failing(stops), told)
+    gate.home(0.0)
+    with pytest.raises(ActuatorError, match=r"the pin$"):
+        gate.tick(0.0)
+    assert told.said == ["powered", "powered", *is_told]
+
+
+def test_a_gate_that_cannot_be_closed_leaves_no_guard():
+    told = Told()
+    with pytest.raises(ActuatorError):
+        GuardedGate(Failing(stops=False), told).close()
+    assert told.said == ["close"]
+
+
+def test_a_guard_that_is_closed_before_it_was_needed_ends_in_order(capfd):
     guard = PowerGuard()
     process = guard._process
-    closer = threading.Thread(target=guard.close)
-    closer.start()
-    closer.join()
+    guard.close()
     assert process is not None and process.returncode == 0
+    assert capfd.readouterr().err == ""

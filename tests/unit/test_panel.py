@@ -4,6 +4,7 @@ import pytest
 
 from edge.config import BinsConfig, PanelConfig
 from edge.errors import ActuatorError
+from edge.latch import StopLatch
 from edge.machine_io import BinLevel, PauseAsked, ResumeAsked
 from edge.machine_state import State
 from edge.panel import Panel, status_of
@@ -51,12 +52,17 @@ class FakeLamp(FakeSwitch):
 class Desk:
     """A panel with every switch and two bins, on fake time."""
 
-    def __init__(self, **bins: object) -> None:
+    def __init__(self, latch: StopLatch | None = None, **bins: object) -> None:
         self.switches = {name: FakeSwitch() for name in SETTINGS.switches()}
         self.fills = {"recyclable": FakeFill(), "residue": FakeFill()}
         self.lamp = FakeLamp()
         self.panel = Panel(
-            self.switches, self.fills, [self.lamp], SETTINGS, BinsConfig.model_validate({"full_s": 3.0, **bins})
+            self.switches,
+            self.fills,
+            [self.lamp],
+            SETTINGS,
+            BinsConfig.model_validate({"full_s": 3.0, **bins}),
+            latch,
         )
         self.panel.open()
         self.now_s = 10.0
@@ -168,6 +174,36 @@ def test_a_level_that_was_not_known_without_a_break_did_not_last(desk):
     fill.is_on = True
     assert desk.poll(2.0) == []
     assert desk.poll(3.0) == [BinLevel("residue", is_full=True)]
+
+
+def test_an_emergency_stop_is_forgotten_before_the_motion_that_its_reset_allows(tmp_path):
+    """The disk may take its time, which no motion waits for."""
+    latch = StopLatch(tmp_path / "emergency-stop")
+    desk = Desk(latch)
+    desk.set("estop", True)
+    desk.panel.remember()
+    assert latch.is_set()
+    desk.set("estop", False)
+    desk.poll(1.0)
+    asked = desk.set("resume_button", True)
+    assert ResumeAsked("e_stop") in asked
+    assert not latch.is_set()
+
+
+def test_a_resume_button_that_is_pressed_in_a_motion_waits_for_no_disk(tmp_path, monkeypatch):
+    desk = Desk(StopLatch(tmp_path / "emergency-stop"))
+    monkeypatch.setattr("edge.latch.os.fsync", lambda handle: pytest.fail("waits for a disk"))
+    assert desk.press("resume_button") != []
+    desk.panel.remember()
+
+
+def test_bins_are_looked_at_when_nothing_else_is_asked_for(desk):
+    """What is asked for may begin a motion, and a full bin is written down."""
+    desk.fills["residue"].is_on = True
+    desk.poll()
+    desk.now_s += 3.0
+    assert [type(event) for event in desk.set("pause_button", True)] == [PauseAsked]
+    assert desk.poll() == [BinLevel("residue", True)]
 
 
 def test_what_a_refused_pin_leaves_open_is_closed():

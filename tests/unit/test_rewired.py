@@ -73,25 +73,25 @@ def test_a_wire_that_differs_is_seen_in_sound_and_in_refused_files(base, was, no
     text = changed(base, was, now)
     assert not has_same_wires(config(text), config(base))
     assert not has_same_wires(config(base), config(text))
-    assert names_other_wires(text + TYPO, config(base))
+    assert names_other_wires(text + TYPO, config(base), base)
 
 
 @pytest.mark.parametrize(("base", "was", "now"), [row[1:] for row in SAME], ids=[row[0] for row in SAME])
 def test_what_is_tuned_is_no_wire(base, was, now):
     text = changed(base, was, now)
     assert has_same_wires(config(text), config(base))
-    assert not names_other_wires(text + TYPO, config(base))
+    assert not names_other_wires(text + TYPO, config(base), base)
 
 
 @pytest.mark.parametrize("text", sound_configs())
 def test_a_packaged_configuration_with_a_slip_has_its_own_wires(text):
-    assert not names_other_wires(text + "slip: 1\n", config(text))
+    assert not names_other_wires(text + "slip: 1\n", config(text), text)
 
 
 def test_wherever_a_file_was_cut_off_it_never_names_a_wire_that_it_had_not():
     """A number that was cut in two is the only exception, and on the safe side."""
     kept = config(BASE)
-    told = [cut for cut in range(len(BASE)) if names_other_wires(BASE[:cut], kept)]
+    told = [cut for cut in range(len(BASE)) if names_other_wires(BASE[:cut], kept, BASE)]
     assert all(BASE[cut - 1 : cut + 1].isalnum() or BASE[cut - 1] in ":J" for cut in told), told
 
 
@@ -119,20 +119,52 @@ def test_wherever_a_file_was_cut_off_it_never_names_a_wire_that_it_had_not():
     ],
 )
 def test_slips_of_the_pen(text, is_other):
-    assert names_other_wires(text, config(BASE)) is is_other
+    assert names_other_wires(text, config(BASE), BASE) is is_other
 
 
 def test_a_coil_is_found_in_what_is_no_yaml():
-    assert names_other_wires(SOLENOID.replace("17", "27").replace("}}", "}"), config(SOLENOID))
-    assert not names_other_wires(SOLENOID.replace("}}", "}"), config(SOLENOID))
+    assert names_other_wires(SOLENOID.replace("17", "27").replace("}}", "}"), config(SOLENOID), SOLENOID)
+    assert not names_other_wires(SOLENOID.replace("}}", "}"), config(SOLENOID), SOLENOID)
+
+
+BUTTON = "panel: {pause_button: {pin: 6, active_high: false}}\n"
+SWAPPED = BASE.replace("estop: {pin: 16}", "estop: {pin: 23}").replace("kind: beam, pin: 23", "kind: beam, pin: 16")
+
+
+@pytest.mark.parametrize(
+    ("base", "text"),
+    [
+        (SOLENOID + BUTTON, SOLENOID.replace("solenoid", "solenoid, active_high: false") + BUTTON),
+        (SOLENOID, SOLENOID.replace("solenoid", "solenoid, active_high: false")),
+        (BASE, SWAPPED),
+    ],
+    ids=["coils inverted, a button is low too", "coils inverted", "emergency stop and drop sensor changed places"],
+)
+@pytest.mark.parametrize("slip", [TYPO, "vote: [\n"], ids=["a slip", "no YAML"])
+def test_a_level_or_pin_that_stands_elsewhere_in_the_file_is_no_excuse(base, text, slip):
+    assert names_other_wires(text + slip, config(base), base)
+    assert not names_other_wires(base + slip, config(base), base)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BASE + "routes: {can_lid: recyclable}\n",
+        BASE.replace("hold_s: 0.8", "bins_deg: {can_lid: 140, residue: 40}"),
+        BASE.replace("servo_pin: 18", "servo_pin: 0x12"),
+    ],
+    ids=["a label like a wire", "a bin like a wire", "a pin in hexadecimal"],
+)
+def test_what_only_looks_like_another_wire_is_none(text):
+    assert not names_other_wires(text + TYPO, config(BASE), BASE)
 
 
 @pytest.mark.parametrize("odd", (*ODD_TEXTS, "-", "?", "!!set", "0x" + "f" * 6000))
 def test_odd_texts_are_answered(odd):
     for text in (odd, f"gate: {{servo_pin: {odd}}}\n", f"gate:\n  servo_pin: {odd}\n", f"{odd}: 1\n"):
-        assert names_other_wires(text, config(BASE)) in (True, False)
+        assert names_other_wires(text, config(BASE), BASE) in (True, False)
 
 
 @pytest.mark.parametrize(("text", "is_other"), list(zip(TANGLED, (True, True, False), strict=True)))
 def test_of_a_tangled_text_only_what_can_be_read_counts(text, is_other):
-    assert names_other_wires(text, config(BASE)) is is_other
+    assert names_other_wires(text, config(BASE), BASE) is is_other

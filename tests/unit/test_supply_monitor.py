@@ -288,6 +288,16 @@ class Told:
         return ()
 
 
+def test_what_is_to_be_written_down_comes_before_what_may_let_the_gate_move():
+    """The supply is good again after a dip: the homing that was held back begins when the dip is in the book."""
+    dip, rig = Event("throttled", 1.0, {}), MachineRig(rules()).boot()
+    news = iter([[dip], [SupplyLevel(is_low=False)]])
+    upkeep = Upkeep(SimpleNamespace(poll=lambda *_: next(news)))
+    gate = SimpleNamespace(is_moving=False)
+    assert upkeep.poll(1.0, rig.machine, gate, is_busy=True) == []
+    assert upkeep.poll(2.0, rig.machine, gate, is_busy=False) == [dip, SupplyLevel(is_low=False)]
+
+
 def test_whoever_watches_the_supply_is_told_of_the_item_in_flight_and_of_no_other():
     told, rig = Told(), MachineRig(rules()).boot()
     upkeep, gate = Upkeep(told), SimpleNamespace(is_moving=False)

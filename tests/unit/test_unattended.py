@@ -18,7 +18,7 @@ from edge.ledger_read import LedgerReader
 from edge.machine import State
 from edge.records import Event
 from edge.standby import stand_by
-from edge.unattended import _Trial
+from edge.unattended import Caretaker, _Trial
 from tests.cli_rig import invoke, sentence
 from tests.rigs import FakeClock, MachineRig, rules
 from tests.unattended_rig import SMALL, Machine, fail_starts, refuse
@@ -173,3 +173,25 @@ def test_a_second_process_beside_the_first_counts_no_start_and_writes_no_status(
     )
     assert sorted(path.name for path in folder.iterdir()) == ["unattended.lock"]
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_proved_itself_is_written_down_at_rest(machine, monkeypatch):
+    """A motion must not wait for a disk."""
+    states, asked = [], Caretaker._must_stop
+    stable = Starts.stable
+
+    def ask(self, session, trial):
+        def note_and_write(starts):
+            states.append(session.runtime.machine.state)
+            stable(starts)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Starts, "stable", note_and_write)
+            return asked(self, session, trial)
+
+    monkeypatch.setattr(Caretaker, "_must_stop", ask)
+    for tenth in range(20):
+        machine.config.write_text(SMALL.replace("stable_s: 1", f"stable_s: {2 + tenth / 5}"))
+        machine.run()
+    assert len(states) > 10
+    assert set(states) <= {State.READY, State.WAIT_EMPTY}

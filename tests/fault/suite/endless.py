@@ -9,6 +9,7 @@ simulation's, rendered once: an item every half minute, some of which nobody cou
 
 import json
 import mmap
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ SCRIPT = (
     Item("metal", "foil_ball", gap_s=26.0, rest_s=2.5),
 )
 DECILES = 10
+ROWS_A_YARDSTICK = 4
 
 
 class Endless:
@@ -80,20 +82,52 @@ def _run(settings: dict[str, Any], options: list[str]) -> None:
     spoil(settings.get("spoiler"))
     sim.Simulation = endless  # type: ignore[assignment,misc]  # the double plays for ever
     costs_ns: list[int] = []
+    yardstick = _Yardstick(Path(settings["costs"]).with_name("yardstick.db"))
     for name in ("append", "intend"):
-        setattr(SqliteLedger, name, _timed(getattr(SqliteLedger, name), costs_ns))
+        setattr(SqliteLedger, name, _timed(getattr(SqliteLedger, name), costs_ns, yardstick))
     sys.argv = ["edge-sorter", "run", "--source", "sim", "--pace", "fast", *options]
     try:
         main()
     finally:
-        size = len(costs_ns) // DECILES
-        deciles = [sorted(costs_ns[n * size : (n + 1) * size]) for n in range(DECILES)] if size else []
-        medians_us = [part[size // 2] / 1000 for part in deciles]
-        Path(settings["costs"]).write_text(json.dumps({"rows": len(costs_ns), "medians_us": medians_us}))
+        yardstick.close()
+        cost = {
+            "rows": len(costs_ns),
+            "medians_us": _medians_us(costs_ns),
+            "yardsticks_us": _medians_us(yardstick.costs_ns),
+        }
+        Path(settings["costs"]).write_text(json.dumps(cost))
 
 
-def _timed(method: Callable[..., Any], costs_ns: list[int]) -> Callable[..., Any]:
+class _Yardstick:
+    """A commit to a book that does not grow, between the rows of the one that does: neighbours slow down both."""
+
+    def __init__(self, path: Path) -> None:
+        self.costs_ns: list[int] = []
+        self._calls = 0
+        self._book = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._book.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE only (row); ")
+        self._book.execute("INSERT INTO only VALUES (?)", ("x" * 400,))
+
+    def measure(self) -> None:
+        self._calls += 1
+        if self._calls % ROWS_A_YARDSTICK == 0:
+            begun_ns = time.thread_time_ns()
+            self._book.execute("UPDATE only SET row = ?", (f"{self._calls:0400}",))
+            self.costs_ns.append(time.thread_time_ns() - begun_ns)
+
+    def close(self) -> None:
+        self._book.close()
+
+
+def _medians_us(costs_ns: list[int]) -> list[float]:
+    size = len(costs_ns) // DECILES
+    deciles = [sorted(costs_ns[n * size : (n + 1) * size]) for n in range(DECILES)] if size else []
+    return [part[size // 2] / 1000 for part in deciles]
+
+
+def _timed(method: Callable[..., Any], costs_ns: list[int], yardstick: _Yardstick) -> Callable[..., Any]:
     def timed(*arguments: Any) -> Any:
+        yardstick.measure()
         begun_ns = time.thread_time_ns()
         try:
             return method(*arguments)
