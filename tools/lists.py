@@ -126,7 +126,8 @@ def bound_complaints(bounds: Sequence[Entry], pinned: Collection[str]) -> Iterat
 
 
 def unpinned_complaints(asked: Sequence[Entry], wanted: Mapping[str, Sequence[SpecifierSet]]) -> Iterator[str]:
-    """What is amiss with a list that takes the place of the project's own requirements: it must ask for the same."""
+    """What is amiss with a list that takes the place of the project's own requirements: of what it
+    names it must ask for the same."""
     for entry in asked:
         if entry.name in wanted and entry.specifier not in wanted[entry.name]:
             ours = " and ".join(str(each) for each in wanted[entry.name])

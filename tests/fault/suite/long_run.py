@@ -47,8 +47,8 @@ class Held:
     items: int = 0
     archives: int = 0
     pictures: int = 0
-    rows: int = 0
-    row_us: list[float] = field(default_factory=list)
+    item_us: list[float] = field(default_factory=list)
+    """What both rows of an item cost, by tenths."""
     yardstick_us: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -119,7 +119,7 @@ def _look(folder: Path, costs: Path, held: Held) -> None:
     held.archives = len(list(folder.glob("archive/*.db")))
     held.pictures = len(list(folder.glob("captures/*.jpg")))
     cost = json.loads(costs.read_text())
-    held.rows, held.row_us, held.yardstick_us = cost["rows"], cost["medians_us"], cost["yardsticks_us"]
+    held.item_us, held.yardstick_us = cost["medians_us"], cost["yardsticks_us"]
 
 
 def slope(frames: list[int], values: list[float]) -> tuple[float, float]:
@@ -162,9 +162,9 @@ def report(rows: Rows, frames: int) -> None:
         figures.append(f"{title} {growth:+.2g} ± {half:.1g}{unit}")
         if growth + half > most:
             problems.append(f"{title} may grow by {growth + half:.3g}{unit} in a million frames")
-    ratio = held.row_us[-1] / held.yardstick_us[-1] / (held.row_us[0] / held.yardstick_us[0])
+    ratio = held.item_us[-1] / held.yardstick_us[-1] / (held.item_us[0] / held.yardstick_us[0])
     if ratio > ROW_RATIO:
-        problems.append(f"a row of the book costs {ratio:.2f} times as much in the last tenth as in the first")
+        problems.append(f"an item in the book costs {ratio:.2f} times as much in the last tenth as in the first")
     if held.archives < 2 or not 0 < held.pictures <= MOST_PICTURES:
         problems.append(f"{held.archives} archives and {held.pictures} pictures: the limits were not at work")
     rows.add(
@@ -174,10 +174,10 @@ def report(rows: Rows, frames: int) -> None:
         f"{held.items} "
         f"items, {held.archives} rotations, {held.pictures} pictures kept of at most {MOST_PICTURES}",
         required=f"a million frames add less than {MEMORY_MB:g} MB, no descriptor and no thread (upper end of 95 %); "
-        "a row's cost, over that of a commit to a book that stays small, in the last tenth at most "
+        "an item's cost in the book, over that of a commit to a book that stays small, in the last tenth at most "
         f"{ROW_RATIO:g} times that in the first; every event told is in the book, no fault",
-        figure=f"a million frames add: {', '.join(figures)}; a row costs {held.row_us[0]:.0f} us of processor in the "
-        f"first tenth, {held.row_us[-1]:.0f} us in the last, over the other's commit {ratio:.2f} times as much; "
+        figure=f"a million frames add: {', '.join(figures)}; an item costs {held.item_us[0]:.0f} us of processor in "
+        f"the first tenth, {held.item_us[-1]:.0f} us in the last, over the other's commit {ratio:.2f} times as much; "
         f"{held.frames[-1] / timer.wall_s:.0f} frames a second",
         is_held=not problems,
         wall_s=timer.wall_s,
