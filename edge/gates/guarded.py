@@ -6,8 +6,8 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -29,8 +29,12 @@ _log = logging.getLogger(__name__)
 class Guard(Protocol):
     """Somebody who takes the power off when nobody says any more that all is well."""
 
-    def powered(self) -> None:
-        """The gate moves, and the loop goes on. To be said many times a second. Raises: ActuatorError."""
+    def powered(self) -> bool:
+        """The gate moves, and the loop goes on. To be said many times a second.
+
+        Returns: False if it took its time, so that what the caller takes for now is past.
+        Raises: ActuatorError.
+        """
         ...
 
     def resting(self) -> None:
@@ -59,19 +63,22 @@ class PowerGuard:
         self._is_powered = self._is_replaced = False
         self._open()
 
-    def powered(self) -> None:
+    def powered(self) -> bool:
         now_s = self._clock()
         if self._is_powered and now_s < self._next_s:
-            return
+            return True
         self._is_powered, self._next_s = True, now_s + BEAT_S
+        is_prompt = self._is_ready
         try:
             self._say(POWERED)
         except OSError as exc:
             if self._is_replaced:
                 raise ActuatorError("the guard of the gate's power ends again and again; see why in the log") from exc
             self._is_replaced = True
+            is_prompt = False
             self._mourn()
             self._say(POWERED)
+        return is_prompt
 
     def resting(self) -> None:
         if self._is_powered:
@@ -139,7 +146,7 @@ class GuardedGate:
     def __init__(self, gate: Gate, guard: Guard) -> None:
         self._gate = gate
         self._guard = guard
-        self._is_away = False
+        self._is_away = self._is_late = False
 
     @property
     def bins(self) -> tuple[str, ...]:
@@ -165,15 +172,14 @@ class GuardedGate:
         self._leave()
 
     def tick(self, now_s: float) -> GateReport | None:
-        if self._is_away:
-            self._guard.powered()
-        try:
+        with self._cut_on_failure():
+            if self._is_away:
+                self._is_late |= not self._guard.powered()
+                if self._is_late:
+                    # A step that is taken for one of a moment ago would be over before its time.
+                    self._is_late = False
+                    return None
             report = self._gate.tick(now_s)
-        except Exception:
-            # No motor has power then, unless its pin refused, as it does now.
-            with suppress(ActuatorError):
-                self.stop()
-            raise
         if report is not None and report.target == HOME:
             self._rest()
         return report
@@ -191,7 +197,18 @@ class GuardedGate:
 
     def _leave(self) -> None:
         self._is_away = True
-        self._guard.powered()
+        with self._cut_on_failure():
+            self._is_late = not self._guard.powered()
+
+    @contextmanager
+    def _cut_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            # No motor has power then, unless its pin refuses, as it may just have done.
+            with suppress(ActuatorError):
+                self.stop()
+            raise
 
     def _rest(self) -> None:
         self._is_away = False

@@ -70,8 +70,9 @@ class GuardedRig:
         self._rig.advance(step_s)
         self.is_powered()
 
-    def powered(self) -> None:
+    def powered(self) -> bool:
         self._knows = True
+        return True
 
     def resting(self) -> None:
         self._knows = False

@@ -4,13 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
+from edge.clock import TICK_S
+from edge.config import ServoFlapConfig
 from edge.errors import ActuatorError
 from edge.gates import power_guard
 from edge.gates.guarded import BEAT_S, GuardedGate, PowerGuard
 from edge.gates.power_guard import watch
+from edge.homing import bring_home
+from tests.mechanisms import FlapRig
+from tests.pin_rig import open_bench
+from tests.rigs import FakeClock
 
 LONG_S = 20.0
 """Whatever takes so long is not going to happen."""
@@ -203,6 +210,7 @@ class Told:
 
     def powered(self):
         self.said.append("powered")
+        return True
 
     def resting(self):
         self.said.append("resting")
@@ -219,6 +227,53 @@ def test_a_gate_that_failed_is_at_rest_only_if_its_power_could_be_cut(stops, is_
     with pytest.raises(ActuatorError, match=r"the pin$"):
         gate.tick(0.0)
     assert told.said == ["powered", "powered", *is_told]
+
+
+class Slow(Told):
+    """A guard that is not there yet when it is told of the first motion."""
+
+    def __init__(self, clock: FakeClock, took_s: float) -> None:
+        super().__init__()
+        self._clock, self._took_s = clock, took_s
+
+    def powered(self):
+        super().powered()
+        is_prompt = self._took_s == 0.0
+        self._clock.advance(self._took_s)
+        self._took_s = 0.0
+        return is_prompt
+
+
+def test_a_guard_that_takes_its_time_to_start_cuts_no_motion_short():
+    clock = FakeClock()
+    with closing(open_bench()) as bench:
+        rig = FlapRig(bench, ServoFlapConfig(servo_pin=18))
+        gate = GuardedGate(rig.make(), Slow(clock, took_s=3.0))
+        gate.open()
+        powered_s = 0.0
+
+        def look(now_s):
+            nonlocal powered_s
+            powered_s += TICK_S * rig.is_powered()
+            return True
+
+        assert bring_home(gate, clock, 60.0, look)
+        gate.close()
+    assert powered_s >= rig.config.servo.settle_s
+
+
+class Deaf(Told):
+    def powered(self):
+        raise ActuatorError("the guard")
+
+
+def test_a_gate_whose_guard_fails_is_stopped():
+    stopped = []
+    gate = Failing(stops=True)
+    gate.stop = lambda: stopped.append("stop")
+    with pytest.raises(ActuatorError, match="the guard"):
+        GuardedGate(gate, Deaf()).home(0.0)
+    assert stopped == ["stop"]
 
 
 def test_a_gate_that_cannot_be_closed_leaves_no_guard():
