@@ -25,7 +25,8 @@ def test_a_book_that_promises_too_early_is_found_out(spoiler):
 
 
 def test_power_cuts_of_the_program_lose_no_event_that_was_told():
-    tally = cut_sorters(runs=2, cuts=15)
+    # A run that is cut as it starts has written nothing that could be cut elsewhere.
+    tally = cut_sorters(runs=5, cuts=15)
     assert tally.failures == []
     assert tally.cuts > 20
 
