@@ -93,16 +93,17 @@ def measure(out: Path) -> bool:
     begun_s = _begun_s()
     faults = max(0, round(all_faults - faults_per_s * (read_s - begun_s)))
     own_s = begun_s - exec_s - faults * fault_s
-    is_held = kernel_s + ready_s <= POWER_TO_SORTING_S and own_s <= OWN_S
+    # The parts explain; what is promised is the whole, from exec to READY=1.
+    is_held = kernel_s + ready_s <= POWER_TO_SORTING_S and ready_s - exec_s <= OWN_S
     Rows("boot", out / "rows").add(
         "power-cut",
         fault="power comes back, the whole system starts",
         injected_by=f"a boot of Debian 12 with systemd in User Mode Linux, camera and gate as a Pi's; {allowance()}",
-        required=f"power to sorting (READY=1) at most {POWER_TO_SORTING_S:g} s, the program's own share {OWN_S:g} s, "
-        "without the gate's way home and without page faults, which User Mode Linux makes dear",
+        required=f"power to sorting (READY=1) at most {POWER_TO_SORTING_S:g} s, the program's own share, from exec on, "
+        f"{OWN_S:g} s",
         figure=f"power to READY=1 {kernel_s + ready_s:.1f} s, {ready_s - exec_s:.2f} s of it since exec of the "
-        f"program: {own_s:.2f} s its own, {faults * fault_s:.2f} s for {faults} page faults at {fault_s * 1e6:.0f} us "
-        f"({all_faults} until {read_s - begun_s:.1f} s after the loop began, less its {faults_per_s:.0f} a second), "
+        f"program: {own_s:.2f} s its own work, {faults * fault_s:.2f} s for {faults} page faults at "
+        f"{fault_s * 1e6:.0f} us ({all_faults} until {read_s - begun_s:.1f} s after the loop began, less its {faults_per_s:.0f} a second), "
         f"{ready_s - begun_s:.2f} s for the gate's way home; the tray seen empty by {kernel_s + seen_s:.1f} s",
         is_held=is_held,
         wall_s=kernel_s + seen_s,

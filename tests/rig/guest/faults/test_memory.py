@@ -13,7 +13,8 @@ ITEM_S = 15.0
 SAFE_S = 1.0
 SORTING_S = 20.0
 ENDS = ("oom-kill KILL", "signal SEGV")
-"""User Mode Linux answers a page fault that the limit refuses now by a kill, now by the fault's own signal."""
+"""How it ended in a guest at its limit, now so, now so; what makes the second of it was not looked into. Either way the
+process is gone, and must come back clean."""
 EAT = """
 import mmap
 held = []
