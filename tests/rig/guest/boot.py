@@ -103,7 +103,8 @@ def measure(out: Path) -> bool:
         f"{OWN_S:g} s",
         figure=f"power to READY=1 {kernel_s + ready_s:.1f} s, {ready_s - exec_s:.2f} s of it since exec of the "
         f"program: {own_s:.2f} s its own work, {faults * fault_s:.2f} s for {faults} page faults at "
-        f"{fault_s * 1e6:.0f} us ({all_faults} until {read_s - begun_s:.1f} s after the loop began, less its {faults_per_s:.0f} a second), "
+        f"{fault_s * 1e6:.0f} us ({all_faults} until {read_s - begun_s:.1f} s after the loop began, less its "
+        f"{faults_per_s:.0f} a second), "
         f"{ready_s - begun_s:.2f} s for the gate's way home; the tray seen empty by {kernel_s + seen_s:.1f} s",
         is_held=is_held,
         wall_s=kernel_s + seen_s,
