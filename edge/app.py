@@ -48,11 +48,13 @@ class Care:
         boot_id: names the run in the book.
         told: events to be written down after `boot`: what is not as configured.
         beat: called between the steps of opening, each of which may take its time.
+        waits_for_camera: False: the camera may open while the gate goes home; a missing one is the loop's error then.
     """
 
     boot_id: str
     told: tuple[Event, ...] = ()
     beat: Callable[[], None] = _rest
+    waits_for_camera: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def open_session(
         pace: None takes `realtime`; only a replayed source has another.
         file: where the configuration was read, for errors.
         care: of a run that nobody watches; None: faults of the disk end it, and what it works with is as configured.
-    Raises: any SorterError, before anything has moved.
+    Raises: any SorterError, before anything has moved; where the camera is not waited for, that is up to the loop.
     """
     beat = _rest if care is None else care.beat
     with ExitStack() as stack:
@@ -113,7 +115,8 @@ def open_session(
         bundle = bundle.without_model()
         release_file_pages()
         beat()
-        source, truth = stack.enter_context(open_source(config, pace, lambda: hardware.gate.open_to))
+        waits = care is None or care.waits_for_camera
+        source, truth = stack.enter_context(open_source(config, pace, lambda: hardware.gate.open_to, wait=waits))
         parts = Parts(
             source,
             hardware.presence,
@@ -136,9 +139,13 @@ def open_session(
             is_paused_when_full=config.bins.when_full == "pause",
         )
         runtime = Runtime(
-            parts, rules, _boot_body(config, classifier), watchers, told=() if care is None else care.told
+            parts,
+            rules,
+            _boot_body(config, classifier),
+            watchers,
+            told=() if care is None else care.told,
+            at_rest=settle,
         )
-        settle()
         beat()
         # Last, when the camera's thread and the pins' are there: threads that are made on one core stay on it.
         stack.enter_context(held_on(tuning.core))

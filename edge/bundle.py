@@ -43,6 +43,7 @@ MAX_LABEL_CHARACTERS = 64
 MAX_METADATA_BYTES = 1 << 20
 """Of the archive behind the model; how much of the model's end is searched for it."""
 MAX_LABELS_BYTES = 256 << 10
+_ARCHIVE_BEGINS = b"PK\x03\x04"
 METADATA_ERRORS = (
     ValueError,
     OSError,
@@ -279,9 +280,11 @@ def _embedded_labels(model: bytes) -> tuple[str, ...] | None:
 
     Raises: one of METADATA_ERRORS if the archive cannot be read, or unpacks to more than labels may take.
     """
-    # Only the end of the file is looked at, so that a directory of a million names cannot fill the memory.
+    # Only the end of the file is looked at, so that a directory of a million names cannot fill the memory, and of that
+    # no more than may be the archive.
+    end = max(0, len(model) - MAX_METADATA_BYTES)
     try:
-        archive = zipfile.ZipFile(io.BytesIO(model[-MAX_METADATA_BYTES:]))
+        archive = zipfile.ZipFile(io.BytesIO(model[max(end, model.find(_ARCHIVE_BEGINS, end)) :]))
     except zipfile.BadZipFile:
         return None
     with archive:

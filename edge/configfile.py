@@ -1,6 +1,5 @@
 """Reads a configuration file: strict YAML, every error with its file and line and a way to mend it."""
 
-import difflib
 import re
 from pathlib import Path
 from types import UnionType
@@ -227,6 +226,8 @@ def _inner(annotation: Any, part: str) -> Any:
 
 
 def _guess(word: str, known: tuple[str, ...]) -> str:
+    import difflib  # only where something is wrong
+
     close = difflib.get_close_matches(word, known, n=1)
     return f", did you mean {close[0]!r}?" if close else ""
 

@@ -155,17 +155,20 @@ def make_panel(config: Config, factory: PinFactory, *, only_stops: bool = False)
 
 
 @contextmanager
-def open_source(config: Config, pace: "Pace | None", open_to: Callable[[], str | None]) -> Iterator[tuple[Source, Any]]:
+def open_source(
+    config: Config, pace: "Pace | None", open_to: Callable[[], str | None], *, wait: bool = True
+) -> Iterator[tuple[Source, Any]]:
     """The source of frames, opened, and the simulation's truth; None for every other source.
 
     Args:
         pace: None takes `realtime`; only a replayed source has another.
         open_to: the bin whose way is open, which the simulation's items fall into.
+        wait: see `ports.Source.open`.
     Raises: ConfigError, SourceError.
     """
     source, truth = _make_source(config, pace, open_to)
     try:
-        source.open()
+        source.open(wait=wait)
         yield source, truth
     finally:
         source.close()

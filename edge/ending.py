@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["ask_for_hard_end", "forget_hard_end", "is_hard_end_asked", "reload_signals", "stop_signals"]
+__all__ = ["STOP_SIGNALS", "ask_for_hard_end", "forget_hard_end", "is_hard_end_asked", "reload_signals", "stop_signals"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
 """What asks for an end. SIGHUP comes from a terminal that went away, the last two from Ctrl-\\ and Ctrl-Z: a process

@@ -3,8 +3,9 @@
 import ctypes
 import gc
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 __all__ = ["collector_at_rest", "release_file_pages", "settle"]
@@ -14,12 +15,15 @@ COLLECT_OBJECTS = 2000
 """Objects that were made and not dropped since the last collection, as far as the collector follows them."""
 _MADV_DONTNEED = 4
 _NO_FILES = ("/dev/", "/dmabuf", "/memfd:")
+_FIELDS = ("Rss:", "Anonymous:", "Swap:")
+_LITTLE = frozenset({"0 kB", "4 kB", "8 kB"})
+"""Not worth a call of the system."""
 _SMAPS = Path("/proc/self/smaps")
 _MAPPING = re.compile(r"(?P<first>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<access>\S{4}) \S+ \S+ \d+\s*(?P<path>.*)")
 
 
 def settle() -> None:
-    """Once everything is open: what lives now will live to the end, so the garbage collector need not look at it."""
+    """Once everything is at work: what lives now will live to the end, so the garbage collector need not look at it."""
     gc.collect()
     gc.freeze()
     library = ctypes.CDLL(None)
@@ -63,20 +67,21 @@ def release_file_pages() -> None:
     touch maps them again, without a disk as long as the system has memory to spare. To be called while no other
     thread loads a library. Does nothing on a system that does not say what its pages are.
     """
-    try:
-        smaps = _SMAPS.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return
     library = ctypes.CDLL(None)
     if not hasattr(library, "madvise"):
         return
-    for first, end in clean_mappings(smaps):
+    try:
+        with _SMAPS.open(encoding="utf-8", errors="surrogateescape") as smaps:
+            found = list(clean_mappings(smaps))
+    except OSError:
+        return
+    for first, end in found:
         # A refusal (a locked page, say) leaves that mapping as it is.
         library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _MADV_DONTNEED)
 
 
-def clean_mappings(smaps: str) -> Iterator[tuple[int, int]]:
-    """Address ranges (first byte, end) that hold nothing but a file's own bytes, from the text of /proc/PID/smaps.
+def clean_mappings(smaps: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Address ranges (first byte, end) that hold nothing but a file's own bytes, from the lines of /proc/PID/smaps.
 
     That is: a file's, private, not writable, and with no page of the process's own, neither in memory nor swapped out.
     A library's relocated tables are mapped read-only too, but those pages are the process's own; the file lacks them.
@@ -87,19 +92,19 @@ def clean_mappings(smaps: str) -> Iterator[tuple[int, int]]:
     """
     mapping: re.Match[str] | None = None
     fields: dict[str, str] = {}
-    for line in [*smaps.splitlines(), "0-0 ---p 0 0:0 0"]:
-        match = _MAPPING.fullmatch(line)
-        if match is None:
+    for line in chain(smaps, ["0-0 ---p 0 0:0 0"]):
+        # Names of fields begin with a capital, addresses have small letters; there are ten thousand lines.
+        if line.startswith(_FIELDS):
             name, _, value = line.partition(":")
             fields[name] = value.strip()
-            continue
-        if mapping is not None and _is_clean(mapping, fields):
-            yield int(mapping["first"], 16), int(mapping["end"], 16)
-        mapping, fields = match, {}
+        elif not line[:1].isupper() and (match := _MAPPING.fullmatch(line.rstrip("\n"))) is not None:
+            if mapping is not None and _is_clean(mapping, fields):
+                yield int(mapping["first"], 16), int(mapping["end"], 16)
+            mapping, fields = match, {}
 
 
 def _is_clean(mapping: re.Match[str], fields: dict[str, str]) -> bool:
     is_file = mapping["path"].startswith("/") and not mapping["path"].startswith(_NO_FILES)
     if not is_file or "w" in mapping["access"] or "s" in mapping["access"]:
         return False
-    return fields.get("Anonymous") == "0 kB" and fields.get("Swap") == "0 kB"
+    return fields.get("Anonymous") == "0 kB" and fields.get("Swap") == "0 kB" and fields.get("Rss") not in _LITTLE

@@ -42,9 +42,12 @@ class Source(Protocol):
         """True once a finite source has handed over its last frame."""
         ...
 
-    def open(self) -> None:
+    def open(self, *, wait: bool = True) -> None:
         """Acquire the device or the file.
 
+        Args:
+            wait: False may only begin it, where it takes its time: `read` gives None until the first frame is there,
+                and raises what this would have raised.
         Raises: ConfigError if what was named cannot be a source; SourceError if the device is missing.
         """
         ...

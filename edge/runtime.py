@@ -60,6 +60,8 @@ class Runtime:
         boot: fields of the `boot` event.
         watchers: see `Watcher`.
         told: events that follow `boot`, of what happened before.
+        at_rest: called once, when the gate is home, the camera at work, and nothing in flight: what has to be done
+            after the start, and takes some hundredths of a second.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class Runtime:
         watchers: Sequence[Watcher] = (),
         *,
         told: Sequence[Event] = (),
+        at_rest: Callable[[], None] | None = None,
     ) -> None:
         self._parts = parts
         self._clock: Clock = parts.source.clock
         self._machine = Machine(rules)
         self._boot = boot
         self._told = tuple(told)
+        self._at_rest = at_rest
         self._watchers = tuple(watchers)
         self._scribe = Scribe(parts.book or Book(parts.ledger), parts.ledger, self._watchers)
         self._frame: Frame | None = None
@@ -88,6 +92,11 @@ class Runtime:
     @property
     def machine(self) -> Machine:
         return self._machine
+
+    @property
+    def has_seen(self) -> bool:
+        """The camera is at work: a frame has been looked at."""
+        return self._frame is not None
 
     @property
     def is_book_failing(self) -> bool:
@@ -109,6 +118,7 @@ class Runtime:
                         break
                     self.turn()
                     if self._machine.may_pause:
+                        self._rest()
                         now_s = self._clock.now_s()
                         collect(now_s)
                         self._scribe.maintain(now_s)
@@ -122,6 +132,12 @@ class Runtime:
             finally:
                 self._park(exc)
             raise
+
+    def _rest(self) -> None:
+        is_started = self.has_seen and self._machine.state in (State.READY, State.WAIT_EMPTY)
+        if self._at_rest is not None and is_started:
+            self._at_rest()
+            self._at_rest = None
 
     def _end(self) -> None:
         if not self._is_ending:
@@ -201,7 +217,8 @@ class Runtime:
             self._tick_gate(now_s)
         self._step(_TICK, now_s)
         self._look_after(now_s)
-        self._show(Status.FAULT if self._scribe.is_failing else status_of(self._machine), now_s)
+        status = Status.FAULT if self._scribe.is_failing else status_of(self._machine)
+        self._show(Status.STARTING if status is Status.READY and not self.has_seen else status, now_s)
 
     def _mend_book(self, now_s: float) -> None:
         """Decide nothing until the book can be written, unless it is to be sorted meanwhile; try it now and then."""

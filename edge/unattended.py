@@ -98,6 +98,7 @@ class Caretaker:
         self._owed = tuple(owed)
         self._is_sound = False
         self._is_reload_asked = False
+        self._waits_for_camera = True
         self._next: Choice | None = None
         self._reloads = 0
 
@@ -121,6 +122,7 @@ class Caretaker:
                     return
                 # Whoever mended the file meanwhile wants it to be taken.
                 found = self._choices()
+            self._waits_for_camera = not plan.is_trusted
             self._sort(found, _MISSING if plan.count >= DOUBT_FROM else _UNFIT)
         except SafeModeError:
             raise
@@ -174,6 +176,7 @@ class Caretaker:
             # its wires are those that have just served.
             former = replace(choice, told=(), is_for_bundle=False)
             found, self._next, speaking_against = (self._next, former), None, (SorterError,)
+            self._waits_for_camera = True
 
     def _open(
         self, found: Sequence[Choice], speaking_against: tuple[type[SorterError], ...], stack: ExitStack
@@ -195,7 +198,13 @@ class Caretaker:
             if errors:
                 _log.error("%s", errors[-1])
             # Each has a name of its own in the book: it may be another book.
-            care = Care(secrets.token_hex(6), (*self._owed, *choice.told, *told), self._heart.opening)
+            care = Care(
+                secrets.token_hex(6),
+                (*self._owed, *choice.told, *told),
+                self._heart.opening,
+                # Where something speaks against it, nothing moves before its first picture.
+                waits_for_camera=self._waits_for_camera or choice.is_last_good or bool(errors),
+            )
             try:
                 session = stack.enter_context(
                     open_session(choice.config, self._pace, self._watchers, choice.file, care)
@@ -228,6 +237,9 @@ class Caretaker:
         if self._signals.stop() is not None:
             return True
         self._is_reload_asked |= self._signals.take_reload()
+        if not session.runtime.has_seen:
+            # The camera may still be opening: nothing is proven yet, and its device not to be had for another session.
+            return False
         machine = session.runtime.machine
         if self._is_reload_asked and machine.state in RELOADABLE and not session.runtime.is_book_failing:
             self._reload(session)

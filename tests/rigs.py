@@ -206,6 +206,8 @@ class ScriptedCamera:
     Once released it runs freely, a hundred pictures a second, as a camera does; until then it hangs between pictures.
     """
 
+    opens_aside = True
+
     def __init__(self, first: BgrImage | Exception | None = None) -> None:
         self._script: queue.Queue[BgrImage | Exception] = queue.Queue()
         self._asked = threading.Condition()

@@ -25,6 +25,8 @@ class PlayedCamera:
         fps: pictures a second; a reader that is late gets the picture that is due now, as from a real camera.
     """
 
+    opens_aside = True
+
     def __init__(self, frames: Sequence[Frame], fps: float) -> None:
         self._frames = frames
         self._period_s = 1.0 / fps

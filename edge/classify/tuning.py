@@ -7,7 +7,6 @@ fewest threads are taken that come close to the fastest; the main thread is held
 import json
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -80,22 +79,24 @@ def measure(
     candidates = list(range(1, min(MOST_THREADS, len(cores)) + 1))
     if len(candidates) == 1:
         return DEFAULT
+    from statistics import median  # needed at the first start of all
+
     until_s = clock() + BUDGET_S
     found: dict[int, list[float]] = {}
     for number in range(PASSES):
         for threads in candidates if number % 2 == 0 else reversed(candidates):
             if clock() < until_s:
                 found.setdefault(threads, []).extend(_try(runtime, model, threads, until_s, clock, sleep))
-    medians = {threads: statistics.median(rounds) for threads, rounds in found.items() if rounds}
+    medians = {threads: median(rounds) for threads, rounds in found.items() if rounds}
     if not medians:
         return DEFAULT
     limit_us = min(medians.values()) * (1 + CLOSE_SHARE)
     threads = min(threads for threads, wall_us in medians.items() if wall_us <= limit_us)
-    wall_us = {str(number): round(median, 1) for number, median in medians.items()}
+    wall_us = {str(number): round(wall_us, 1) for number, wall_us in medians.items()}
     gains = _gains_of_holding(runtime, model, threads, cores[-1], until_s, clock)
     # In both halves: a gain of a few rounds may be chance, and the choice is kept for good.
     is_held = len(gains) >= 2 * LEAST_PAIRS and all(
-        statistics.median(half) > HELD_GAIN for half in (gains[: len(gains) // 2], gains[len(gains) // 2 :])
+        median(half) > HELD_GAIN for half in (gains[: len(gains) // 2], gains[len(gains) // 2 :])
     )
     return Tuning(threads, cores[-1] if is_held else None, wall_us)
 

@@ -6,12 +6,12 @@ import os
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge.app import Session, open_session
 from edge.commands.common import load, log_to_stderr
+from edge.commands.run_options import RunOptions
 from edge.commands.truth import TrueItem, check_truth_path, read_truth, score, write_truth
 from edge.commands.watchers import EventsFile, LinePrinter, Silent, Tally
 from edge.config import Config
@@ -21,27 +21,10 @@ from edge.errors import ConfigError, SorterError
 from edge.ledger_format import refuse_collision
 from edge.machine import State
 from edge.paths import ledger_path
-from edge.sources.replay import Pace
 
-__all__ = ["RunOptions", "run_sorter"]
+__all__ = ["run_sorter"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What the command line asked for; None where it said nothing."""
-
-    config: Path | None = None
-    source: str | None = None
-    pace: Pace | None = None
-    events: Path | None = None
-    ledger: Path | None = None
-    model: Path | None = None
-    items: int | None = None
-    truth: Path | None = None
-    against: Path | None = None
-    as_json: bool = False
 
 
 def run_sorter(options: RunOptions) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.clock import MonotonicClock
 from edge.commands.common import log_to_stderr, wish
-from edge.commands.run import RunOptions
+from edge.commands.run_options import RunOptions
 from edge.commands.watchers import EventsFile, LinePrinter, Silent
 from edge.configfile import config_file
 from edge.ending import reload_signals, stop_signals

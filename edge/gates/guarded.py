@@ -3,6 +3,7 @@
 import logging
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from edge.ending import STOP_SIGNALS
 from edge.errors import ActuatorError
 from edge.gates import power_guard
 from edge.gates.motion import HOME
@@ -105,7 +107,8 @@ class PowerGuard:
     def _open(self) -> None:
         command = [sys.executable, "-I", "-S", str(Path(power_guard.__file__)), str(os.getpid())]
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+            with _deaf_children():
+                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         except OSError as exc:
             raise ActuatorError(f"cannot start the guard of the gate's power: {exc.strerror}") from exc
         assert self._process.stdin is not None
@@ -133,6 +136,19 @@ class PowerGuard:
                 raise ActuatorError(f"the guard of the gate's power did not start within {_START_S:g} s; see the log")
             self._is_ready = True
         process.stdin.write(word)
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """A process started within it never hears what asks for an end, such as Ctrl-C, which comes to a whole group.
+
+    This one hears it as soon as it is over.
+    """
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 class GuardedGate:

@@ -8,10 +8,8 @@ lock, a disk that does not answer, a process that was stopped. Nothing inside of
 
 import os
 import select
-import signal
 import sys
 import time
-from contextlib import suppress
 
 __all__ = ["LIMIT_S", "POWERED", "READY", "RESTING", "watch"]
 
@@ -23,6 +21,9 @@ LIMIT_S = 0.6
 _SLICES = 6
 """The silence is counted in so many pieces, each of which this process must have slept through itself: where the whole
 machine stood still, for a suspend or a virtual machine's pause, it counts one piece and not all of them."""
+_ABORT, _KILL = 6, 9
+"""Numbers of signals, signal(7). To load `signal` for their names, and `contextlib`, would be a quarter of this
+process's start, which a computer with one core takes from the program's."""
 _LAST_WORDS_S = 0.1
 _WHY = (
     f"edge-sorter: the loop stood still for {LIMIT_S:g} s while the gate had power; the program was ended, so that the "
@@ -57,24 +58,26 @@ def _end(program: int) -> None:
     if os.getppid() != program:
         return
     # With faulthandler it writes down where each thread stands; a process that was stopped does not hear it.
-    os.kill(program, signal.SIGABRT)
+    os.kill(program, _ABORT)
     time.sleep(_LAST_WORDS_S)
     if os.getppid() == program:
-        os.kill(program, signal.SIGKILL)
+        os.kill(program, _KILL)
     _tell()
 
 
 def _tell() -> None:
     """Say why. What held the loop up may be the very stream that this goes to: nobody waits for it."""
-    with suppress(Exception):
+    try:
         if select.select([], [sys.stderr.fileno()], [], 0.0)[1]:
             os.write(sys.stderr.fileno(), _WHY.encode())
+    except Exception:  # noqa: S110 - nobody is there to be told
+        pass
 
 
 if __name__ == "__main__":
-    # It ends with the program, not before it: these come to the whole group of processes.
-    for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
-        signal.signal(_number, signal.SIG_IGN)
-    with suppress(BrokenPipeError):
+    # It ends with the program, not before it: whoever starts it holds back the signals that ask for an end.
+    try:  # noqa: SIM105 - see _ABORT
         os.write(sys.stdout.fileno(), READY)
+    except BrokenPipeError:
+        pass
     sys.exit(watch(sys.stdin.fileno(), int(sys.argv[1])))

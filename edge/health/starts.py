@@ -50,12 +50,14 @@ class Plan:
         is_safe_mode: it stands by because too many starts in a row came to nothing.
         reasons: why the last of them did, oldest first.
         count: number of this start in the row, from 1.
+        is_trusted: since the last sound run nothing ended it but power cuts.
     """
 
     wait_s: float
     is_safe_mode: bool
     reasons: tuple[str, ...]
     count: int
+    is_trusted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +204,12 @@ class Starts:
 
 def _plan(row: _Row) -> Plan:
     index = row.count - 1
+    is_trusted = set(row.reasons) <= set(_with((), _ENDS[POWER_LOST]))
     if index < len(WAITS_S):
-        return Plan(WAITS_S[index], False, row.reasons, row.count)
+        return Plan(WAITS_S[index], False, row.reasons, row.count, is_trusted)
     # The exponent is bounded: a count of years must not make a number that no float holds.
     doubled = SAFE_WAIT_S * 2 ** min(index - len(WAITS_S), 10)
-    return Plan(min(doubled, SAFE_WAIT_LIMIT_S), True, row.reasons, row.count)
+    return Plan(min(doubled, SAFE_WAIT_LIMIT_S), True, row.reasons, row.count, is_trusted)
 
 
 def _with(reasons: tuple[str, ...], reason: str) -> tuple[str, ...]:

@@ -35,6 +35,13 @@ _log = logging.getLogger(__name__)
 class Camera(Protocol):
     """What a camera driver has to do. All of it is called from one thread, which may hang in it."""
 
+    @property
+    def opens_aside(self) -> bool:
+        """True if the program goes on while `open` takes its time: it loads no library, nor holds the interpreter's
+        lock for more than a moment. A gate may move meanwhile.
+        """
+        ...
+
     def open(self) -> None:
         """Raises: SourceError if the device is missing or refuses; what was acquired by then is given back."""
         ...
@@ -106,6 +113,7 @@ class LiveSource:
         self._is_dull: Dull | None = None
         self._prepare: Prepare | None = None
         self._last_s = 0.0
+        self._has_seen = False
         self._handed_s = 0.0
         self._missed = 0
         self._limit_fps: float | None = None
@@ -141,25 +149,27 @@ class LiveSource:
         hangs = self._is_given_up and self._thread is not None and self._thread.is_alive()
         return hangs or self._is_not_given_back
 
-    def open(self) -> None:
-        """Open the camera and wait for its first picture. Raises: SourceError if it does not open, or none comes."""
+    def open(self, *, wait: bool = True) -> None:
+        """Open the camera and wait for its first picture. Raises: SourceError if it does not open, or none comes.
+
+        Without waiting, the camera's thread is started and no more, unless its driver would hold up the other threads.
+        """
         if self.is_left_behind:
             raise SourceError(f"camera {self._name} was left behind in its driver; restart the program")
-        self._is_closing = self._is_camera_open = self._is_given_up = False
+        self._is_closing = self._is_camera_open = self._is_given_up = self._has_seen = False
         self._slot = self._in_hand = self._failure = None
+        self._last_s = self._clock.now_s()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
+        if not wait and self._camera.opens_aside:
+            return
         with self._mail:
             self._mail.wait_for(lambda: self._is_camera_open or self._failure is not None, OPEN_S)
+            if self._is_camera_open:
+                self._mail.wait_for(lambda: self._has_seen or self._failure is not None, FIRST_FRAME_S)
             self._raise_failure()
-            if not self._is_camera_open:
-                raise SourceError(
-                    f"camera {self._name} did not open in {OPEN_S:g} s; its driver hangs: check its cable, then reboot"
-                )
-            self._mail.wait_for(lambda: self._slot is not None or self._failure is not None, FIRST_FRAME_S)
-            self._raise_failure()
-            if self._slot is None:
-                raise SourceError(f"camera {self._name} gave no picture in {FIRST_FRAME_S:g} s; check its cable")
+            if not self._has_seen:
+                raise SourceError(self._silence(self._clock.now_s()))
 
     def read(self, until_s: float, *, is_dull: Dull | None = None, prepare: Prepare | None = None) -> Frame | None:
         """The freshest frame that was not read yet; see `ports.Source`."""
@@ -174,14 +184,12 @@ class LiveSource:
                     if now_s - frame.t_s <= self._max_age_s:
                         self._in_hand, self._handed_s = frame, frame.t_s
                         return frame
-                if now_s - self._last_s > self._max_age_s:
-                    raise SourceError(
-                        f"camera {self._name} is stale: its last picture is {now_s - self._last_s:.1f} s old, "
-                        f"{self._max_age_s:g} s are allowed; check its cable, or source.max_age_s"
-                    )
+                due_s = self._last_s + self._patience_s()
+                if now_s > due_s:
+                    raise SourceError(self._silence(now_s))
                 if now_s >= until_s:
                     return None
-                self._mail.wait(min(until_s, self._last_s + self._max_age_s) - now_s + 0.001)
+                self._mail.wait(min(until_s, due_s) - now_s + 0.001)
 
     def limit_rate(self, fps: float | None) -> None:
         """See `ports.Source`; never so low that the camera would count as stale. The driver hears it in its thread."""
@@ -199,6 +207,22 @@ class LiveSource:
             _log.warning("camera %s hangs in its driver and is left behind", self._name)
         else:
             self._thread = None
+
+    def _patience_s(self) -> float:
+        """How long a picture may be away, from the last one, or from the opening, or from its beginning on."""
+        if self._has_seen:
+            return self._max_age_s
+        return FIRST_FRAME_S if self._is_camera_open else OPEN_S
+
+    def _silence(self, now_s: float) -> str:
+        if self._has_seen:
+            return (
+                f"camera {self._name} is stale: its last picture is {now_s - self._last_s:.1f} s old, "
+                f"{self._max_age_s:g} s are allowed; check its cable, or source.max_age_s"
+            )
+        if self._is_camera_open:
+            return f"camera {self._name} gave no picture in {FIRST_FRAME_S:g} s; check its cable"
+        return f"camera {self._name} did not open in {OPEN_S:g} s; its driver hangs: check its cable, then reboot"
 
     def _raise_failure(self) -> None:
         failure = self._failure
@@ -280,6 +304,7 @@ class LiveSource:
         is_kept = is_dull is not None and frame.t_s - self._handed_s < HOLD_S and is_dull(frame)
         with self._mail:
             self._last_s = frame.t_s
+            self._has_seen = True
             if not is_kept:
                 self._missed += self._slot is not None
                 self._slot = frame

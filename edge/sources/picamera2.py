@@ -90,6 +90,11 @@ class Picamera2Camera:
         self._crop: tuple[int, int, int, int] | None = None
         self._pictures = 0
 
+    @property
+    def opens_aside(self) -> bool:
+        """It loads libcamera, which takes seconds on the smallest Pi, and holds the interpreter's lock meanwhile."""
+        return False
+
     def open(self) -> None:
         """Start the camera. Raises: SourceError if picamera2 or the camera is missing, or refuses."""
         self._library = load_library()

@@ -50,7 +50,7 @@ class ReplaySource:
     def is_exhausted(self) -> bool:
         return self._recording.next_s() is None
 
-    def open(self) -> None:
+    def open(self, *, wait: bool = True) -> None:
         self._recording.open()
 
     def read(self, until_s: float, *, is_dull: Dull | None = None, prepare: Prepare | None = None) -> Frame | None:

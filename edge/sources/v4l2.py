@@ -61,6 +61,9 @@ class V4l2Camera:
                 "source.camera.white_balance is for picamera2; for a v4l2 camera set source.camera.white_balance_k "
                 "to a colour temperature"
             )
+        # Read by OpenCV at the first wait; its own default is 10 s, in which nobody could close the camera. Set here,
+        # since `open` runs beside threads that may read the environment.
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(WAIT_S))
         self._device = device
         self._size = (width_px, height_px)
         self._fps = fps
@@ -70,6 +73,11 @@ class V4l2Camera:
         self._misses = 0
         self._rate = RateLimit(clock or MonotonicClock())
         self._whole: BgrImage | None = None
+
+    @property
+    def opens_aside(self) -> bool:
+        """OpenCV is there by then, and lets go of the interpreter's lock while it waits."""
+        return True
 
     def open(self) -> None:
         """Raises: SourceError if the device is missing, no camera, or refused."""
@@ -82,8 +90,6 @@ class V4l2Camera:
             raise SourceError(
                 f"{self._device} is no camera device; list them with v4l2-ctl --list-devices (package v4l-utils)"
             )
-        # Read by OpenCV at the first wait; its own default is 10 s, during which nobody could close the camera.
-        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(WAIT_S))
         with quiet_opencv():
             capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
             if not capture.isOpened():

@@ -29,6 +29,7 @@ from tests.camera_doubles import PiCamera, UsbCamera, picamera2_modules, video_c
 from tests.rigs import FakeClock, ScriptedCamera
 from tests.scenes import picture, write_video
 
+MANY = 1000
 FRAMES = 10
 """As many frames as every driver here has at least."""
 SHORT_ITEM = Item("glass", "tumbler", slide_s=0.35, rest_s=0.1)
@@ -282,6 +283,31 @@ def test_what_is_missing_is_told_and_can_be_closed_half_built(tmp_path, name: st
     with pytest.raises(error, match=r"check|plug it in"):
         missing.open()
     missing.close()
+    missing.close()
+
+
+def test_one_that_is_only_begun_gives_frames_as_any_other(driver):
+    driver.source.open(wait=False)
+    assert driver.source.clock is not None
+    first, second = next_frame(driver), next_frame(driver)
+    assert (first.index, second.index) == (0, 1)
+
+
+def test_one_that_is_only_begun_can_be_closed_at_once(driver):
+    driver.source.open(wait=False)
+    driver.release()
+    driver.source.close()
+    driver.source.close()
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "sim"])
+def test_what_is_missing_is_told_by_a_read_where_it_was_only_begun(tmp_path, name: str):
+    missing, error = MAKERS[name](tmp_path).missing
+    with pytest.raises(error, match=r"check|plug it in"):
+        missing.open(wait=False)
+        # Its clock stands still, and its thread goes on: as often as it takes.
+        for _ in range(MANY):
+            missing.read(missing.clock.now_s() + 0.01)
     missing.close()
 
 

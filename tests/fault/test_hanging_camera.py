@@ -15,8 +15,13 @@ from edge.cli import main
 for_ever = threading.Event()
 
 class HangingCamera:
+    opens_aside = True
+
     def __init__(self, device, width_px, height_px, fps, settings):
         self.pictures = {pictures}
+
+    def limit_rate(self, fps):
+        pass
 
     def open(self):
         # As the threads of a camera's library, which the interpreter waits for at its end.
@@ -47,3 +52,16 @@ def test_a_camera_that_hangs_ends_the_program_with_the_fault_written_down(tmp_pa
     assert "Traceback" not in err
     faults = [record["reason"] for record in ledger_records(book) if record["type"] == "fault"]
     assert faults == (["source_lost"] if pictures else [])
+
+
+def test_a_service_that_is_stopped_while_its_camera_hangs_ends_as_well(tmp_path):
+    config = tmp_path / "config.yaml"
+    book = tmp_path / "ledger.db"
+    config.write_text(f"source: {{spec: 'v4l2:/dev/null', max_age_s: 10}}\nledger: {{path: {book}}}\n")
+    process = start("run", "--unattended", "--config", config, code=HANGING.replace("{pictures}", "60"))
+    assert process.stdout is not None
+    assert "boot" in process.stdout.readline()
+    process.terminate()
+    _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, err
+    assert "hangs in its driver and is left behind" in err

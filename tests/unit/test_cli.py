@@ -11,7 +11,7 @@ import typer
 
 import edge
 import edge.app
-from edge.cli import app
+from edge.commands.app import app
 from edge.commands.watchers import LinePrinter, Tally
 from edge.config import Config, json_schema
 from edge.ledger_format import BASE_FIELDS, ITEM_FIELDS

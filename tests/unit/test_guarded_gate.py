@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from edge.clock import TICK_S
 from edge.config import ServoFlapConfig
+from edge.ending import STOP_SIGNALS
 from edge.errors import ActuatorError
 from edge.gates import power_guard
 from edge.gates.guarded import BEAT_S, GuardedGate, PowerGuard
@@ -281,6 +283,20 @@ def test_a_gate_that_cannot_be_closed_leaves_no_guard():
     with pytest.raises(ActuatorError):
         GuardedGate(Failing(stops=False), told).close()
     assert told.said == ["close"]
+
+
+def test_a_guard_does_not_hear_what_asks_the_program_for_an_end():
+    with closing(PowerGuard()) as guard:
+        process = guard._process
+        assert process is not None
+        for number in STOP_SIGNALS:
+            process.send_signal(number)
+        guard.powered()
+        _, _, pending = Path(f"/proc/{process.pid}/status").read_text().partition("ShdPnd:\t")
+        waiting = int(pending.split()[0], 16)
+        assert all(waiting >> (number - 1) & 1 for number in STOP_SIGNALS), "for ever, in the kernel"
+        assert process.poll() is None
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(), "the program hears them"
 
 
 def test_a_guard_that_is_closed_before_it_was_needed_ends_in_order(capfd):

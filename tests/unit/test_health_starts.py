@@ -67,7 +67,7 @@ def test_a_stable_run_ends_the_row(path):
     starts.begin()
     starts.stable()
     starts.ended()
-    assert process(path).begin() == Plan(0.0, False, (), 1)
+    assert process(path).begin() == Plan(0.0, False, (), 1, True)
 
 
 def test_a_run_that_fails_after_it_was_stable_is_the_first_of_a_new_row(path):
@@ -95,6 +95,23 @@ def test_a_start_that_says_nothing_more_counts_as_failed(path):
     assert plan.reasons == ("the sorter was killed without a word (watchdog, memory limit, SIGKILL or a crash)",)
 
 
+def test_power_cuts_speak_against_nothing_but_a_kill_or_a_fault_does(path):
+    for boot in range(3):
+        assert process(path, f"kernel-{boot}").begin().is_trusted
+    process(path, "kernel-3").begin()
+    assert not process(path, "kernel-3").begin().is_trusted, "killed, the machine being up"
+    assert not process(path, "kernel-4").begin().is_trusted, "a power cut mends nothing"
+
+
+def test_a_fault_after_a_sound_run_speaks_against_the_next_start(path):
+    starts = process(path)
+    starts.begin()
+    starts.stable()
+    starts.failed("camera unplugged")
+    plan = process(path).begin()
+    assert (plan.count, plan.is_trusted) == (1, False)
+
+
 def test_a_start_that_was_ended_while_it_stood_by_does_not_count(path):
     fail(path, 6)
     starts = process(path)
@@ -110,7 +127,7 @@ def test_after_a_stable_run_there_is_no_older_row_to_come_back(path):
     starts.begin()
     starts.stable()
     starts.withdraw()
-    assert process(path).begin() == Plan(0.0, False, (), 1)
+    assert process(path).begin() == Plan(0.0, False, (), 1, True)
 
 
 def test_reasons_are_the_last_ones_each_one_line_of_bounded_length(path):
@@ -176,7 +193,7 @@ def test_a_file_that_is_not_its_own_is_told_and_begun_anew(path, caplog, content
     path.parent.mkdir()
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        assert process(path).begin() == Plan(0.0, False, (), 1)
+        assert process(path).begin() == Plan(0.0, False, (), 1, True)
     assert "starts are counted anew" in caplog.text
     assert process(path).begin().count == 2
 
@@ -184,7 +201,7 @@ def test_a_file_that_is_not_its_own_is_told_and_begun_anew(path, caplog, content
 def test_the_same_file_unspoilt_is_believed(path):
     path.parent.mkdir()
     path.write_text(json.dumps(GOOD))
-    assert process(path).begin() == Plan(8.0, False, ("a",), 5)
+    assert process(path).begin() == Plan(8.0, False, ("a",), 5, False)
 
 
 @settings(max_examples=60, deadline=None)
@@ -283,7 +300,7 @@ def test_where_nothing_can_be_written_it_goes_on_all_the_same(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     path = tmp_path / "file" / "starts.json"
     starts = process(path, spare=tmp_path / "file" / "spare.json")
-    assert starts.begin() == Plan(0.0, False, (), 1)
+    assert starts.begin() == Plan(0.0, False, (), 1, True)
     starts.failed("no disk")
     starts.stable()
     starts.withdraw()

@@ -48,6 +48,38 @@ def asked(tmp_path_factory) -> list[tuple[State, float, bool, bool]]:
         return source.asked
 
 
+class LateSource(ReplaySource):
+    """Gives nothing but time until then, as a camera that opens while the gate goes home; notes its first frame."""
+
+    late_s = 3.0
+    first_s: float | None = None
+
+    def read(self, until_s: float, *, is_dull: Dull | None = None, prepare: Prepare | None = None) -> Frame | None:
+        if self.clock.now_s() < self.late_s:
+            self.clock.wait_until(until_s)
+            return None
+        frame = super().read(until_s, is_dull=is_dull, prepare=prepare)
+        if self.first_s is None and frame is not None:
+            self.first_s = self.clock.now_s()
+        return frame
+
+
+def test_what_follows_a_start_is_done_once_when_the_gate_is_home_and_the_camera_at_work(tmp_path):
+    config = Config()
+    rests: list[tuple[State, float]] = []
+    with opened(config, tmp_path) as (_, gate, ledger):
+        source = LateSource(Simulation(seed=1, items=0, fps=20.0, script=[Item("glass", "jar", gap_s=6.0)]), "fast")
+        source.open()
+        parts = Parts(source, LocalContrastDetector(config.presence), FixedClassifier(), gate, None, ledger)
+        runtime = Runtime(
+            parts, rules(config), {}, at_rest=lambda: rests.append((runtime.machine.state, source.clock.now_s()))
+        )
+        runtime.run(lambda: False)
+    ((state, rest_s),) = rests
+    assert state in (State.READY, State.WAIT_EMPTY)
+    assert source.first_s is not None and source.late_s <= source.first_s <= rest_s
+
+
 def test_frames_are_prepared_only_while_an_item_settles_or_is_voted_on(asked):
     prepared = {state for state, _, _, is_prepared in asked if is_prepared}
     assert prepared == {State.SETTLING, State.VOTING}

@@ -10,7 +10,7 @@ from edge.errors import SourceError
 from edge.records import Frame
 from edge.sources import live
 from edge.sources.live import LiveSource
-from tests.rigs import FakeClock, ScriptedCamera, grabbing_thread
+from tests.rigs import WAIT_S, FakeClock, ScriptedCamera, grabbing_thread
 from tests.scenes import picture
 
 FIRST = picture(0)
@@ -197,6 +197,43 @@ def test_a_camera_without_a_first_picture_is_told_and_still_closed(unopened, mon
     unopened.camera.release()
     unopened.source.close()
     assert unopened.camera.closed == 1
+
+
+def test_a_camera_that_is_only_begun_is_waited_for_by_whoever_reads(unopened):
+    unopened.source.open(wait=False)
+    assert unopened.read() is None
+    unopened.camera.deliver(FIRST)
+    frame = unopened.read()
+    assert frame is not None and np.array_equal(frame.image, FIRST)
+
+
+@pytest.mark.parametrize(
+    ("is_open", "limit_s", "told"), [(False, 20.0, "did not open"), (True, 5.0, "gave no picture")]
+)
+def test_a_camera_that_was_only_begun_is_given_up_in_the_same_time(unopened, monkeypatch, is_open, limit_s, told):
+    may_open = threading.Event()
+    monkeypatch.setattr(unopened.camera, "open", lambda: may_open.wait(WAIT_S))
+    unopened.source.open(wait=False)
+    if is_open:
+        may_open.set()
+        unopened.camera.wait_until_taken()
+    assert unopened.read() is None
+    unopened.clock.advance(limit_s)
+    assert unopened.read() is None, "neither the age of a picture, nor that of a camera that opens"
+    unopened.clock.advance(0.1)
+    with pytest.raises(SourceError, match=rf"camera fake:0 {told} in {limit_s:g} s"):
+        unopened.read()
+    may_open.set()
+
+
+def test_a_camera_that_would_hold_up_the_others_is_waited_for_all_the_same(rig):
+    rig.camera.release()
+    rig.source.close()
+    other = Rig(ScriptedCamera(SourceError("lost")), FakeClock())
+    other.camera.opens_aside = False
+    with pytest.raises(SourceError, match="lost"):
+        other.source.open(wait=False)
+    other.source.close()
 
 
 def test_a_camera_that_fails_at_its_first_picture_is_told_at_once():

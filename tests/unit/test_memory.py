@@ -11,8 +11,8 @@ from edge import memory
 from edge.memory import clean_mappings, collector_at_rest
 
 
-def mapping(header: str, *, anonymous: str = "0 kB", swap: str = "0 kB") -> str:
-    return f"{header}\nSize: 8 kB\nRss: 8 kB\nAnonymous: {anonymous}\nSwap: {swap}\nVmFlags: rd mr mw me\n"
+def mapping(header: str, *, rss: str = "64 kB", anonymous: str = "0 kB", swap: str = "0 kB") -> str:
+    return f"{header}\nSize: 512 kB\nRss: {rss}\nAnonymous: {anonymous}\nSwap: {swap}\nVmFlags: rd mr mw me\n"
 
 
 TEXT = "7f00-7f80 r-xp 00001000 fd:00 12 /usr/lib/libc.so.6"
@@ -39,11 +39,12 @@ TEXT = "7f00-7f80 r-xp 00001000 fd:00 12 /usr/lib/libc.so.6"
             [(0x8000, 0x8080)],
             id="each mapping by its own lines, and a name with a space",
         ),
+        pytest.param(mapping(TEXT, rss="8 kB"), [], id="two pages are not worth it"),
         pytest.param("", [], id="nothing"),
     ],
 )
 def test_only_pages_that_are_still_the_files_are_let_go(smaps: str, expected: list[tuple[int, int]]) -> None:
-    assert list(clean_mappings(smaps)) == expected
+    assert list(clean_mappings(smaps.splitlines(keepends=True))) == expected
 
 
 def test_letting_go_shrinks_the_process_and_loses_nothing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 from typer.main import get_command
 
-from edge.cli import app
+from edge.commands.app import app
 from edge.config import Config
 
 SECRET = re.compile(r"passw|passphrase|secret|token|credential|api_?key|private_?key|auth(?!or)", re.IGNORECASE)

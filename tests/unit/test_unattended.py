@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import edge.unattended
 from edge.commands.unattended import missed_before
 from edge.config import Config
 from edge.errors import ActuatorError, LedgerError, SafeModeError
@@ -17,6 +18,7 @@ from edge.ledger import SqliteLedger
 from edge.ledger_read import LedgerReader
 from edge.machine import State
 from edge.records import Event
+from edge.sources.replay import ReplaySource
 from edge.standby import stand_by
 from edge.unattended import Caretaker, _Trial
 from tests.cli_rig import invoke, sentence
@@ -59,6 +61,26 @@ def test_failed_starts_wait_ever_longer_and_then_move_nothing(machine, monkeypat
         (storm,) = [record for record in reader.iterate() if record.get("reason") == "restart_storm"]
     assert storm["starts"] == 8
     assert "cannot write" in storm["detail"]
+
+
+def test_nothing_is_proven_and_nothing_exchanged_before_the_first_frame(machine, monkeypatch):
+    late, reads = 300, itertools.count()
+    read, stable, opened = ReplaySource.read, Starts.stable, edge.unattended.open_session
+    proven, begun = [], []
+
+    def give_nothing_at_first(self, until_s, **hints):
+        if next(reads) < late:
+            self.clock.wait_until(until_s)
+            return None
+        return read(self, until_s, **hints)
+
+    monkeypatch.setattr(ReplaySource, "read", give_nothing_at_first)
+    monkeypatch.setattr(Starts, "stable", lambda self: (proven.append(next(reads)), stable(self)))
+    monkeypatch.setattr(edge.unattended, "open_session", lambda *care: (begun.append(next(reads)), opened(*care))[1])
+    machine.reloads = 1
+    machine.run()
+    assert len(begun) == 2 and begun[1] > late, "asked for from the beginning on"
+    assert proven and proven[0] > late, "by then it had run for long enough more than once"
 
 
 def test_a_sound_run_after_failed_ones_begins_the_count_anew(machine, monkeypatch):

@@ -112,6 +112,56 @@ def test_a_text_that_was_saved_while_it_was_opened_is_not_taken_for_the_one_in_u
     assert kept is not None and kept.read_text() == SMALL
 
 
+def test_nothing_moves_before_the_camera_is_there_once_a_start_has_failed(machine, monkeypatch):
+    waits = spy_on_waiting(monkeypatch)
+    machine.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteLedger, "open", lambda self: refuse())
+        with pytest.raises(LedgerError):
+            machine.run()
+    machine.run()
+    machine.run()
+    assert waits == [False, False, True, False]
+
+
+def test_nothing_moves_before_the_camera_is_there_after_a_reload(machine, monkeypatch):
+    waits = spy_on_waiting(monkeypatch)
+    machine.reloads = 1
+    machine.run()
+    assert waits == [False, True]
+
+
+def test_nothing_moves_before_the_camera_is_there_where_another_choice_was_refused(machine, monkeypatch):
+    machine.run()
+    machine.config.write_text(SMALL.replace("{width_px", "{fps: 25, width_px"))
+    refusals = iter([ConfigError("no")])
+    spy_on_opening(monkeypatch, lambda config: next(refusals, None) if config.source.fps == 25 else None)
+    waits = spy_on_waiting(monkeypatch)
+    machine.run()
+    assert waits == [False, True]
+
+
+def test_nothing_moves_before_the_camera_is_there_where_the_last_good_configuration_stands_in(machine, monkeypatch):
+    machine.run()
+    machine.config.write_text(f"{SMALL}vote: {{dead_line_s: 2}}\n")
+    waits = spy_on_waiting(monkeypatch)
+    machine.run()
+    assert waits == [True]
+
+
+def spy_on_waiting(monkeypatch) -> list[bool]:
+    """Whether each session that is opened from now on waits for its camera."""
+    waits: list[bool] = []
+    opened = edge.unattended.open_session
+
+    def spy(config, pace, watchers, file, care):
+        waits.append(care.waits_for_camera)
+        return opened(config, pace, watchers, file, care)
+
+    monkeypatch.setattr(edge.unattended, "open_session", spy)
+    return waits
+
+
 def test_a_ledger_that_cannot_be_opened_is_no_reason_to_take_another(machine, monkeypatch):
     machine.names_ledger = False
     old, new = machine.folder / "old.db", machine.folder / "new.db"

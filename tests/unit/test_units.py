@@ -6,14 +6,17 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import edge
-from edge.cli import app
+from edge.cli import _run_as_a_unit_does
+from edge.commands.app import app
 from edge.config.gate_base import LONGEST_PARK_S
 from edge.sources.live import OPEN_S
 
@@ -113,6 +116,53 @@ def test_a_unit_runs_a_command_that_exists_with_options_that_it_has(words: list[
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words[2:] if word.startswith("--")} <= options
     assert words[-2:] == ["--config", "/etc/edge-sorter/config.yaml"]
+
+
+PROGRAMS_COMMANDS = [pytest.param(words[1:], id=name) for name, words in commands() if words[0] == PROGRAM]
+
+
+@pytest.mark.parametrize("words", PROGRAMS_COMMANDS)
+def test_a_units_command_means_the_same_without_the_library_for_command_lines(monkeypatch, words: list[str]):
+    calls: list[object] = []
+    monkeypatch.setattr("edge.commands.unattended.run_unattended", calls.append)
+    monkeypatch.setattr("edge.commands.park.park", lambda config, *, cut: calls.append((config, cut)) or "done")
+    assert _run_as_a_unit_does(words)
+    assert CliRunner().invoke(app, words).exit_code == 0
+    short, full = calls
+    assert short == full
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--unattended", "--config", "x", "--json"],
+        ["run", "--unattended", "--config", "--json"],
+        ["run", "--config", "x"],
+        ["park", "--config", "-h"],
+        ["park"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_every_other_command_line_goes_to_the_library(words: list[str]):
+    assert not _run_as_a_unit_does(words)
+
+
+@pytest.mark.parametrize("words", PROGRAMS_COMMANDS)
+def test_a_unit_loads_no_library_for_command_lines(tmp_path: Path, words: list[str]):
+    script = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print({'typer', 'click', 'rich'} & set(sys.modules)))\n"
+        "from edge.cli import main\n"
+        "main()\n"
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text(f"source: {{sim_items: 1}}\nledger: {{path: {tmp_path / 'ledger.db'}}}\n")
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script, *words[:-1], str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_the_sorter_is_parked_however_it_ends_and_told_when_it_hangs():

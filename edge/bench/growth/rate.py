@@ -90,6 +90,8 @@ class _Clock:
 class _TrayCamera:
     """An empty tray at a steady rate; it can be halted while others are measured (`live.Camera`)."""
 
+    opens_aside = True
+
     def __init__(self, images: list[BgrImage], step_s: float, clock: _Clock) -> None:
         self._images, self._step_s, self._clock = images, step_s, clock
         self._is_running = threading.Event()

@@ -61,6 +61,8 @@ def install_camera(items: int, gap_s: float) -> None:
     script = [Item(*kind, gap_s=gap_s) for kind in itertools.islice(itertools.cycle(KINDS), items)]
 
     class TrayCamera:
+        opens_aside = True
+
         def __init__(self, device: Path, width_px: int, height_px: int, fps: float, settings: Any) -> None:
             self._tray = Simulation(
                 seed=7, items=0, fps=fps, width_px=width_px, height_px=height_px, script=iter(script), open_to=self._way

@@ -43,9 +43,9 @@ __all__ = ["serve"]
 
 MEMORY_BYTES = 4 << 30
 WANTED_AT_ONCE = (
-    "edge.app", "edge.classify.tflite", "edge.commands.run", "edge.commands.unattended", "edge.gates.servo_flap",
-    "edge.health.status", "edge.ledger", "edge.render", "edge.sources.sim", "edge.unattended", "gpiozero",
-    "rich.console", "rich.table",
+    "edge.app", "edge.classify.tflite", "edge.commands.app", "edge.commands.run", "edge.commands.unattended",
+    "edge.gates.servo_flap", "edge.health.status", "edge.ledger", "edge.render", "edge.sources.sim", "edge.unattended",
+    "gpiozero", "rich.console", "rich.table",
 )  # fmt: skip
 """What the program imports once it is asked to run: done before the first job, it costs none of them anything."""
 

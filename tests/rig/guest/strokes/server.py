@@ -13,6 +13,7 @@ import traceback
 import edge.app
 import edge.classify.tflite
 import edge.cli
+import edge.commands.app
 import edge.commands.unattended
 import edge.gates.servo_flap
 import edge.pins.header_factory
