@@ -1,10 +1,14 @@
-"""One of this machine's processors for each guest. Standard library only."""
+"""What makes guests quick: one of this machine's processors for each, and no tracing. Standard library only."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["on_core"]
+__all__ = ["QUICK", "on_core"]
+
+QUICK = "seccomp=auto"
+"""Option of the kernel, from Linux 6.16 on: a guest's process hands over to its kernel by a signal and a futex and is
+not traced, which halves the price of a page fault and of a call. Where the host does not allow it, it is traced."""
 
 
 @contextmanager

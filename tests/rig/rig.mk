@@ -15,6 +15,6 @@ rig-test: rig  ## test the working tree in the rig, from outside the process (RI
 	@$(BIN)/python -m tests.rig.run "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)" -- $(RIG_FLAGS)
 
 rig-fault: rig  ## inject the faults that need a real kernel: power cuts, camera, hangs, clock, memory (RIG_FLAGS='--only cuts')
-	@$(BIN)/python -m tests.rig.fault $(RIG_FLAGS) "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)"
+	@$(BIN)/python -m tests.rig.fault $(RIG_FLAGS) --quick "$$(tests/rig/kernel.sh quick)" "$$(tests/rig/kernel.sh)" "$$(PYTHON=$(BIN)/python tests/rig/image.sh)"
 
 -include tests/rig/pi/pi.mk tests/rig/picamera/picamera.mk

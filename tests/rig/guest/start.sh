@@ -6,7 +6,7 @@ log() { echo "rig: $(cut -d ' ' -f 1 /proc/uptime) s: $*"; }
 
 export PYTHONDONTWRITEBYTECODE=1 EDGE_SORTER_RIG_OUT=$out
 if [ -e "$out/installed" ]; then
-    # The second boot of part `boot`: all that stands for a Pi was started by units.
+    # A later boot of part `boot`: all that stands for a Pi was started by units.
     code=0
     cd "$repo"
     /opt/edge-sorter/bin/python -m tests.rig.guest.boot measure || code=$?
