@@ -142,7 +142,10 @@ class Caretaker:
         """Stand by as long as the plan says. Returns: whether to go on."""
         last = plan.reasons[-1] if plan.reasons else "unknown"
         why = _storm(plan) if plan.is_safe_mode else f"waits before another start, since the last one failed: {last}"
-        _log.error("%s", why if plan.is_safe_mode else f"start {plan.count} in a row {why} ({plan.wait_s:g} s)")
+        if plan.is_safe_mode:
+            _log.error("%s; another try in %g s, or at `edge-sorter config reload`", why, plan.wait_s)
+        else:
+            _log.error("start %d in a row %s (%g s)", plan.count, why, plan.wait_s)
         if plan.is_safe_mode:
             body = {"reason": "restart_storm", "detail": why, "state": State.BOOT.value, "starts": plan.count}
             note(choice.config, Event("fault", 0.0, body))

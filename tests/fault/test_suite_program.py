@@ -6,7 +6,7 @@ import pytest
 
 from tests.fault.suite import fuzz
 from tests.fault.suite.clocks import STEPS_S, build_clock, step_clock
-from tests.fault.suite.long_run import run_long, slope
+from tests.fault.suite.long_run import growth_of, run_long, slope
 from tests.fault.suite.signals import strike
 
 PHASES_MS = [0, 5, 150, 700, 1400, 1700]
@@ -89,3 +89,17 @@ def test_a_slope_is_known_to_within_its_interval():
     noise = [((n * 7919) % 101 - 50) / 50 for n in range(len(frames))]
     growth, half = slope(frames, [100 + 3e-6 * frame + wobble for frame, wobble in zip(frames, noise, strict=True)])
     assert abs(growth - 3.0) < half < 1.0
+
+
+@pytest.mark.parametrize(
+    ("tenths", "least", "most"),
+    [
+        pytest.param([1.0] * 10, 1.0, 1.0, id="the same all the time"),
+        pytest.param([1.0 + number / 9 for number in range(10)], 1.99, 2.01, id="twice as much in the end"),
+        pytest.param([1.0 + number / 18 for number in range(10)], 1.49, 1.51, id="half as much again"),
+        pytest.param([0.7, *[1.0] * 8, 1.4], 0.99, 1.01, id="a neighbour in the first and the last"),
+        pytest.param([0.9, 1.0 + 1 / 9, 1.2, *[1.0 + number / 9 for number in range(3, 10)]], 1.9, 2.2, id="both"),
+    ],
+)
+def test_growth_is_that_of_the_line_and_not_of_two_minutes(tenths, least, most):
+    assert least <= growth_of(tenths) <= most
