@@ -75,7 +75,7 @@ def _run_command() -> None:
     try:
         is_done = _run_as_a_unit_does(sys.argv[1:])
     except KeyboardInterrupt:
-        # As that library ends, where nothing was open yet.
+        # As Typer ends, for whoever types the same words by hand.
         sys.exit(128 + signal.SIGINT)
     if is_done:
         sys.stdout.flush()

@@ -13,6 +13,7 @@ import edge.machine as sm
 from edge.config import DropSensorConfig, RearmConfig, SettleConfig
 from edge.policy import VotePolicy
 from edge.records import BgrImage, GateReport, Prediction, Presence
+from edge.sources.live import LiveSource
 from tests.scenes import picture
 
 LABELS = ("glass", "paper", "trash")
@@ -272,6 +273,18 @@ class ScriptedCamera:
     def release(self) -> None:
         """Let the camera run freely."""
         self._is_released.set()
+
+
+class LiveRig:
+    """A live source over a scripted camera, not open yet."""
+
+    def __init__(self, camera: ScriptedCamera, clock: FakeClock) -> None:
+        self.camera = camera
+        self.clock = clock
+        self.source = LiveSource(camera, "fake:0", max_age_s=0.5, frozen_s=2.0, clock=clock)
+
+    def read(self, wait_s: float = 0.0):
+        return self.source.read(self.clock.now_s() + wait_s)
 
 
 def grabbing_thread() -> threading.Thread:

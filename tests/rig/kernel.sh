@@ -9,12 +9,6 @@ ready=${SORTER_RIG:-../shared/rig}/uml-linux
 kernel=$cache/uml-linux
 mkdir -p "$cache"
 
-# install_kernel FROM TO
-install_kernel() {
-    install -m 755 "$1" "$2.new"
-    mv "$2.new" "$2"
-}
-
 if [ "${1:-}" = quick ]; then
     quick=$cache/uml-linux-quick
     if [ -x "$quick" ] || { tests/rig/kernel_build.sh "$quick.new" quick >&2 && mv "$quick.new" "$quick"; }; then
@@ -25,7 +19,8 @@ if [ "${1:-}" = quick ]; then
 fi
 if [ ! -x "$kernel" ]; then
     if [ -e "$ready" ]; then
-        install_kernel "$ready" "$kernel"
+        install -m 755 "$ready" "$kernel.new"
+        mv "$kernel.new" "$kernel"
     else
         tests/rig/kernel_build.sh "$kernel" >&2
     fi

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from edge.config import Config
-from edge.machine import Machine, Seen, State, advance
+from edge.machine import Input, Machine, Seen, State, advance
 from edge.machine_state import IDLE_AFTER_S
 from edge.ports import Dull, Prepare
 from edge.presence.local_contrast import LocalContrastDetector
-from edge.records import Frame, Presence
+from edge.records import Frame, Presence, Status
 from edge.runtime import Parts, Runtime
 from edge.sources.replay import ReplaySource
 from edge.sources.sim import Simulation
@@ -78,6 +78,37 @@ def test_what_follows_a_start_is_done_once_when_the_gate_is_home_and_the_camera_
     ((state, rest_s),) = rests
     assert state in (State.READY, State.WAIT_EMPTY)
     assert source.first_s is not None and source.late_s <= source.first_s <= rest_s
+
+
+class Shown:
+    """A panel with a lamp and nothing else: what it was told to show."""
+
+    period_s = 0.05
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, Status]] = []
+
+    def poll(self, now_s: float, *, is_moving: bool) -> list[Input]:
+        return []
+
+    def show(self, status: Status, now_s: float) -> None:
+        self.told.append((now_s, status))
+
+    def remember(self) -> None:
+        """Nothing was asked."""
+
+
+def test_the_lamp_does_not_say_ready_before_the_camera_is_at_work(tmp_path):
+    config = Config()
+    panel = Shown()
+    with opened(config, tmp_path) as (_, gate, ledger):
+        source = LateSource(Simulation(seed=1, items=0, fps=20.0, script=[Item("glass", "jar", gap_s=6.0)]), "fast")
+        source.open()
+        parts = Parts(source, LocalContrastDetector(config.presence), FixedClassifier(), gate, None, ledger, panel)
+        Runtime(parts, rules(config), {}).run(lambda: False)
+    assert source.first_s is not None
+    assert {status for now_s, status in panel.told if now_s < source.first_s} == {Status.STARTING}
+    assert Status.READY in {status for now_s, status in panel.told if now_s >= source.first_s}
 
 
 def test_frames_are_prepared_only_while_an_item_settles_or_is_voted_on(asked):

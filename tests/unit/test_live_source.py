@@ -9,28 +9,15 @@ import pytest
 from edge.errors import SourceError
 from edge.records import Frame
 from edge.sources import live
-from edge.sources.live import LiveSource
-from tests.rigs import WAIT_S, FakeClock, ScriptedCamera, grabbing_thread
+from tests.rigs import FakeClock, LiveRig, ScriptedCamera, grabbing_thread
 from tests.scenes import picture
 
 FIRST = picture(0)
 
 
-class Rig:
-    """An opened source over a scripted camera."""
-
-    def __init__(self, camera: ScriptedCamera, clock: FakeClock) -> None:
-        self.camera = camera
-        self.clock = clock
-        self.source = LiveSource(camera, "fake:0", max_age_s=0.5, frozen_s=2.0, clock=clock)
-
-    def read(self, wait_s: float = 0.0):
-        return self.source.read(self.clock.now_s() + wait_s)
-
-
 @pytest.fixture
 def rig():
-    rig = Rig(ScriptedCamera(FIRST), FakeClock(50.0))
+    rig = LiveRig(ScriptedCamera(FIRST), FakeClock(50.0))
     rig.source.open()
     rig.camera.wait_until_taken()
     yield rig
@@ -40,7 +27,7 @@ def rig():
 
 @pytest.fixture
 def unopened():
-    rig = Rig(ScriptedCamera(), FakeClock(50.0))
+    rig = LiveRig(ScriptedCamera(), FakeClock(50.0))
     yield rig
     rig.camera.release()
     rig.source.close()
@@ -83,7 +70,7 @@ def test_a_reader_waits_no_longer_than_it_said():
             self.advance(0.01)
             return super().now_s()
 
-    rig = Rig(ScriptedCamera(FIRST), RunningClock(50.0))
+    rig = LiveRig(ScriptedCamera(FIRST), RunningClock(50.0))
     rig.source.open()
     rig.camera.wait_until_taken()
     until_s = rig.clock.now_s() + 0.06
@@ -199,45 +186,8 @@ def test_a_camera_without_a_first_picture_is_told_and_still_closed(unopened, mon
     assert unopened.camera.closed == 1
 
 
-def test_a_camera_that_is_only_begun_is_waited_for_by_whoever_reads(unopened):
-    unopened.source.open(wait=False)
-    assert unopened.read() is None
-    unopened.camera.deliver(FIRST)
-    frame = unopened.read()
-    assert frame is not None and np.array_equal(frame.image, FIRST)
-
-
-@pytest.mark.parametrize(
-    ("is_open", "limit_s", "told"), [(False, 20.0, "did not open"), (True, 5.0, "gave no picture")]
-)
-def test_a_camera_that_was_only_begun_is_given_up_in_the_same_time(unopened, monkeypatch, is_open, limit_s, told):
-    may_open = threading.Event()
-    monkeypatch.setattr(unopened.camera, "open", lambda: may_open.wait(WAIT_S))
-    unopened.source.open(wait=False)
-    if is_open:
-        may_open.set()
-        unopened.camera.wait_until_taken()
-    assert unopened.read() is None
-    unopened.clock.advance(limit_s)
-    assert unopened.read() is None, "neither the age of a picture, nor that of a camera that opens"
-    unopened.clock.advance(0.1)
-    with pytest.raises(SourceError, match=rf"camera fake:0 {told} in {limit_s:g} s"):
-        unopened.read()
-    may_open.set()
-
-
-def test_a_camera_that_would_hold_up_the_others_is_waited_for_all_the_same(rig):
-    rig.camera.release()
-    rig.source.close()
-    other = Rig(ScriptedCamera(SourceError("lost")), FakeClock())
-    other.camera.opens_aside = False
-    with pytest.raises(SourceError, match="lost"):
-        other.source.open(wait=False)
-    other.source.close()
-
-
 def test_a_camera_that_fails_at_its_first_picture_is_told_at_once():
-    rig = Rig(ScriptedCamera(SourceError("lost")), FakeClock())
+    rig = LiveRig(ScriptedCamera(SourceError("lost")), FakeClock())
     with pytest.raises(SourceError, match="lost"):
         rig.source.open()
     rig.source.close()
