@@ -50,7 +50,7 @@ class Plan:
         is_safe_mode: it stands by because too many starts in a row came to nothing.
         reasons: why the last of them did, oldest first.
         count: number of this start in the row, from 1.
-        is_trusted: since the last sound run nothing ended it but power cuts.
+        is_trusted: since this row began no end is remembered but power cuts.
     """
 
     wait_s: float
@@ -204,7 +204,8 @@ class Starts:
 
 def _plan(row: _Row) -> Plan:
     index = row.count - 1
-    is_trusted = set(row.reasons) <= set(_with((), _ENDS[POWER_LOST]))
+    # Of a longer row the first reasons are forgotten.
+    is_trusted = row.count <= REASONS_KEPT and set(row.reasons) <= set(_with((), _ENDS[POWER_LOST]))
     if index < len(WAITS_S):
         return Plan(WAITS_S[index], False, row.reasons, row.count, is_trusted)
     # The exponent is bounded: a count of years must not make a number that no float holds.

@@ -10,12 +10,17 @@ kernel=$cache/uml-linux
 mkdir -p "$cache"
 
 if [ "${1:-}" = quick ]; then
-    quick=$cache/uml-linux-quick
-    if [ -x "$quick" ] || { tests/rig/kernel_build.sh "$quick.new" quick >&2 && mv "$quick.new" "$quick"; }; then
+    quick=$cache/uml-linux-quick failed=$cache/uml-linux-quick.failed
+    # What failed just now would fail again, and take its time.
+    if [ ! -x "$quick" ] && [ -z "$(find "$failed" -mmin -60 2> /dev/null)" ]; then
+        rm -f "$failed"
+        { tests/rig/kernel_build.sh "$quick.new" quick >&2 && mv "$quick.new" "$quick"; } || touch "$failed"
+    fi
+    if [ -x "$quick" ]; then
         echo "$quick"
         exit
     fi
-    echo "rig: WARNING: no kernel from Linux 6.16 on: a start takes longer in the rig than it may" >&2
+    echo "rig: WARNING: no kernel from Linux 6.16 on: a start takes longer in the rig than it may (tried anew in an hour, or without $failed)" >&2
 fi
 if [ ! -x "$kernel" ]; then
     if [ -e "$ready" ]; then

@@ -120,14 +120,14 @@ def _guest(
                 env=os.environ | {"TMPDIR": scratch},
                 start_new_session=True,
             )
-        if is_timed:
-            _make_memory(guest.pid, scratch)
         # What else runs on this machine would show in the guest's timings; only root may ask for this. The guest has
         # one processor, and rests when it has nothing to do.
         if os.cpu_count() != 1:
             with contextlib.suppress(OSError):
                 os.sched_setscheduler(guest.pid, os.SCHED_RR, os.sched_param(1))
         try:
+            if is_timed and not _make_memory(guest.pid, scratch):
+                print("rig: the guest's memory could not be made: what is timed takes longer", flush=True)
             yield guest
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -135,24 +135,26 @@ def _guest(
             guest.wait()
 
 
-def _make_memory(pid: int, scratch: str) -> None:
+def _make_memory(pid: int, scratch: str) -> bool:
     """Let a guest's memory be there when it is used first, as that of a machine is which was switched on.
 
     User Mode Linux keeps it in a file without a name in TMPDIR, whose pages this machine would make one by one.
+
+    Returns: whether it is there.
     """
     end_s = time.monotonic() + 1.0
     while time.monotonic() < end_s:
         for link in Path(f"/proc/{pid}/fd").glob("*"):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 name = os.readlink(link)
                 if not (name.startswith(f"{scratch}/") and name.endswith("(deleted)")):
                     continue
                 with link.open("r+b", buffering=0) as memory:
                     if os.fstat(memory.fileno()).st_size >= USED_BYTES:
                         os.posix_fallocate(memory.fileno(), 0, USED_BYTES)
-                        return
+                        return True
         time.sleep(0.005)
-    print("rig: the guest's memory was not found: what is timed takes longer", flush=True)
+    return False
 
 
 def _follow(guest: subprocess.Popen[bytes], out: Path, end_s: float) -> int:

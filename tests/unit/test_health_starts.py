@@ -103,6 +103,12 @@ def test_power_cuts_speak_against_nothing_but_a_kill_or_a_fault_does(path):
     assert not process(path, "kernel-4").begin().is_trusted, "a power cut mends nothing"
 
 
+def test_a_fault_is_not_forgotten_over_many_power_cuts(path):
+    fail(path, 1)
+    for boot in range(2 * REASONS_KEPT):
+        assert not process(path, f"kernel-{boot}").begin().is_trusted
+
+
 def test_a_fault_after_a_sound_run_speaks_against_the_next_start(path):
     starts = process(path)
     starts.begin()
